@@ -171,8 +171,8 @@ class ActiveIndex final : public SegmentIndex {
 
 // ---- the sealed form -----------------------------------------------------------------------
 
-// Persistent: never renumber. The tables of a sealed segment; kAddresses and kSupersedes belong to
-// the log, which reads and writes them itself.
+// Persistent: never renumber. The tables of a sealed segment; kAddresses, kSupersedes and
+// kSequences belong to the log, which reads and writes them itself.
 enum class TableId : std::uint8_t {
   kAddresses = 1,
   kSupersedes = 2,
@@ -183,15 +183,16 @@ enum class TableId : std::uint8_t {
   kSparseTerms = 7,
   kTimes = 8,
   kFlows = 9,
+  kSequences = 10,
 };
-inline constexpr unsigned kTableIdEnd = 10;
+inline constexpr unsigned kTableIdEnd = 11;
 
 struct TableBytes {
   TableId id;
   std::vector<std::byte> bytes;
 };
 
-// Writes the index's own tables of a finished ActiveIndex (all but kAddresses and kSupersedes).
+// Writes the index's own tables of a finished ActiveIndex (all but those of the log).
 // The bytes depend on nothing but the index's content. A table's bytes will be stored at a file
 // offset that is a multiple of 16.
 std::vector<TableBytes> seal_index(const ActiveIndex& index);

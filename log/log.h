@@ -1,0 +1,158 @@
+// A log: one tenant's history of terminal runs, kept in one directory. This is the header that an
+// embedder includes; query/query.h asks questions of the snapshots that it gives.
+//
+//   auto log = runlog::Log::open("/var/lib/engine/history/acme");
+//   if (!log) die(log.error().message);
+//   auto result = (*log)->append(run);      // on disk when this returns
+//
+// One process writes a log at a time; others may open it for reading beside the writer. All
+// functions are thread-safe unless they say otherwise. A Log must not be used across fork().
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "index/error.h"
+#include "log/record.h"
+#include "log/run.h"
+#include "log/snapshot.h"
+
+namespace runlog {
+
+struct LogOptions {
+  // kDurable: append returns after the commit is on disk. kInterval: append returns when the run is
+  // queued, and one synced commit is made every `interval`; a crash loses what was not committed.
+  enum class Durability { kDurable, kInterval };
+  Durability durability = Durability::kDurable;
+  std::chrono::milliseconds interval{20};
+
+  // The active segment is closed and sealed at either limit. 64 MiB are about 300,000 runs, whose
+  // index takes under 40 MB of memory while the segment is active.
+  std::uint64_t segment_bytes = 64ull << 20;
+  std::uint32_t segment_runs = 500'000;
+  // Neighbouring sealed segments of like size are merged once there are so many of them.
+  unsigned merge_fanout = 8;
+  bool merge = true;
+  // Learn a compression dictionary from the log's own payloads when that saves 10 % or more.
+  bool train_dictionary = true;
+
+  RunLimits limits;
+};
+
+struct AppendResult {
+  // kDuplicate: the same content is stored already, under `sequence`. kSuperseded: the run was
+  // stored with other content, which `sequence` now replaces.
+  enum class Outcome { kAppended, kDuplicate, kSuperseded };
+  SequenceNumber sequence = 0;  // 0 in interval mode, where it is not known yet
+  Outcome outcome = Outcome::kAppended;
+};
+
+// Runs that will be appended in one commit: all of them or none. Encodes in the caller's thread.
+// Not thread-safe. Must not outlive its log.
+class Batch {
+ public:
+  // Encodes and keeps `run`; its text may go afterwards. The batch is unchanged on failure.
+  // Errors: InvalidArgument, TooLarge (see encode_run).
+  Expected<void> add(const Run& run);
+  std::size_t size() const { return runs_.size(); }
+
+ private:
+  friend class Log;
+  Batch(NameTable* names, const Dictionaries* dictionaries, const RunLimits* limits)
+      : names_(names), dictionaries_(dictionaries), limits_(limits) {}
+  NameTable* names_;
+  const Dictionaries* dictionaries_;
+  const RunLimits* limits_;
+  std::vector<EncodedRun> runs_;
+};
+
+struct SegmentInfo {
+  std::uint64_t id = 0;
+  std::string state;  // "active", "closed" (waits to be sealed), "sealed", "quarantined"
+  std::uint64_t runs = 0;
+  std::uint64_t hidden = 0;
+  std::uint64_t file_bytes = 0;
+  SequenceNumber first = 0, last = 0;
+  UnixMs oldest = 0, newest = 0;  // recordedAt
+};
+
+struct LogInfo {
+  std::filesystem::path directory;
+  std::uint64_t log_id = 0;
+  std::vector<SegmentInfo> segments;
+  std::uint64_t runs = 0;    // visible
+  std::uint64_t hidden = 0;  // superseded
+  std::uint64_t bytes = 0;   // of all files
+  std::uint64_t index_memory_bytes = 0;
+  struct DictionaryInfo {
+    std::uint32_t number = 0;
+    std::uint64_t bytes = 0;
+  };
+  std::vector<DictionaryInfo> dictionaries;
+  std::uint64_t names = 0;
+  bool incomplete = false;
+};
+
+class Log {
+ public:
+  // Opens the log in `directory` for writing; creates it, and missing parents, if it is not there.
+  // Recovers what a crash left. Errors: Busy (another process writes it: names the process);
+  // Corruption (names the file and the check; `runlog verify --repair` mends or sets aside);
+  // IoError; InvalidArgument (options out of range).
+  static Expected<std::shared_ptr<Log>> open(const std::filesystem::path& directory,
+                                             const LogOptions& options = {});
+
+  // Opens the log for reading, beside a writer or without one. Every snapshot() looks for what the
+  // writer has committed since. Errors: NotFound; Corruption; IoError.
+  static Expected<std::shared_ptr<Log>> open_read_only(const std::filesystem::path& directory);
+
+  // Finishes what is queued, stops the background work and releases the files. What readers hold
+  // stays readable. Called by the destructor; explicitly, it reports the last commit's error.
+  Expected<void> close();
+  ~Log();
+
+  // Appends one run, or all runs of a batch in one commit, and returns when they are on disk (in
+  // interval mode: queued). The caller reads its own write afterwards.
+  // Errors: those of encode_run; DiskFull (nothing was stored; try again when there is room);
+  // OutcomeUnknown (a write or a sync failed: retry, it is idempotent); Corruption; Closed;
+  // InvalidArgument (the log is open for reading only).
+  Expected<AppendResult> append(const Run& run);
+  Expected<std::vector<AppendResult>> append(Batch batch);
+  // The same without waiting: `done` is called once, from another thread or from this one, and must
+  // not block; it may append_async again.
+  void append_async(Batch batch, std::function<void(Expected<std::vector<AppendResult>>)> done);
+  Batch make_batch() const;
+
+  // What can be read now. Errors (only when open for reading): Corruption; IoError.
+  Expected<std::shared_ptr<const Snapshot>> snapshot();
+
+  // Per-flow counts of what is visible, and the snapshot that they are true for.
+  // Errors: Corruption.
+  struct Flows {
+    FlowTable table;
+    std::shared_ptr<const Snapshot> snapshot;
+  };
+  Expected<Flows> flows();
+
+  LogInfo describe();
+
+  // Closes the active segment, so that it is sealed; waits until the background work has nothing
+  // left to seal or to merge. For tests, benchmarks and before a copy. Errors: those of append.
+  Expected<void> seal_now();
+  // Waits until nothing is left to seal or merge, without closing the active segment.
+  Expected<void> wait_idle();
+
+ private:
+  Log();
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace runlog

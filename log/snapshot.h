@@ -1,0 +1,91 @@
+// What one reader sees of a log: every run up to one sequence number, and which of them are hidden.
+// A snapshot never changes; taking one costs a few reference counts, and holding one keeps the
+// segments it names readable even after they were merged away or dropped.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <span>
+#include <string_view>
+#include <vector>
+
+#include "index/error.h"
+#include "index/index.h"
+#include "index/ordinal_set.h"
+#include "log/names.h"
+#include "log/record.h"
+#include "log/run.h"
+
+namespace runlog {
+
+class Dictionaries;
+class Segment;
+
+// One segment as a snapshot sees it: the ordinals [0, end), of which those in `dead` are hidden
+// (superseded).
+struct SegmentView {
+  std::shared_ptr<const Segment> segment;
+  Ordinal end = 0;
+  std::shared_ptr<const OrdinalSet> dead;            // null when nothing is hidden
+  std::shared_ptr<const FlowTable> dead_flows;       // what the hidden runs count for; null likewise
+
+  const SegmentIndex& index() const;
+  bool is_dead(Ordinal ordinal) const { return dead && dead->contains(ordinal); }
+  std::uint64_t live() const { return end - (dead ? dead->count() : 0); }
+  // The sequence number of a record. `ordinal` < end.
+  SequenceNumber sequence(Ordinal ordinal) const;
+  // The first ordinal whose sequence number is >= `sequence`; end if there is none.
+  Ordinal lower_bound(SequenceNumber sequence) const;
+};
+
+class Snapshot {
+ public:
+  // Oldest first; their sequence numbers don't overlap.
+  std::vector<SegmentView> segments;
+  SequenceNumber end = 1;           // one above the newest sequence number
+  std::uint64_t log_id = 0;         // random, fixed at creation; cursors carry it
+  bool incomplete = false;          // a quarantined segment is missing from the answers
+  std::shared_ptr<const NameTable> names;
+  std::shared_ptr<const Dictionaries> dictionaries;
+
+  std::uint64_t live() const;       // runs that are not hidden
+};
+
+// Reads records of one snapshot. Spans it returns live as long as the reader. It holds a read
+// transaction on the active segment once that was read, which keeps the log from reusing pages: make
+// one for one query and let it go. Not thread-safe.
+class RecordReader {
+ public:
+  explicit RecordReader(const Snapshot& snapshot);
+  ~RecordReader();
+  RecordReader(const RecordReader&) = delete;
+  RecordReader& operator=(const RecordReader&) = delete;
+
+  // The stored bytes from the record's first on (more may follow). `segment` is a position in
+  // snapshot.segments. Nothing is verified yet: HeadView::open and decode_run do that.
+  // Errors: Corruption (the place lies outside the file); IoError.
+  Expected<std::span<const std::byte>> read(std::size_t segment, Ordinal ordinal);
+  // Asks the processor to fetch the head of a record that will be read soon. Sealed segments only;
+  // nothing happens for others.
+  void prefetch(std::size_t segment, Ordinal ordinal);
+  // Adds the file and place of a record to an error about its bytes.
+  Error with_place(Error error, std::size_t segment, Ordinal ordinal) const;
+
+ private:
+  const Snapshot& snapshot_;
+  struct ActiveRead;
+  std::unique_ptr<ActiveRead> active_;
+};
+
+// Where a run's record stands in a snapshot.
+struct RecordPlace {
+  std::size_t segment = 0;
+  Ordinal ordinal = 0;
+  SequenceNumber sequence = 0;
+};
+
+// The visible record of a run, or nullopt. Compares ids, not only hashes. Errors: Corruption.
+Expected<std::optional<RecordPlace>> find_run(const Snapshot& snapshot, RecordReader& reader,
+                                              std::string_view run_id);
+
+}  // namespace runlog
