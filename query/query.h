@@ -32,9 +32,11 @@ struct Filter {
   std::optional<std::string> user;
   std::optional<std::string> organization;
   std::optional<std::string> failing_node;
-  std::optional<std::string> error_code;
+  std::optional<std::string> error_code;      // the run's own, given or derived (derive_error)
   std::optional<std::string> fingerprint;     // as groups by kFingerprint name it
-  std::optional<std::string> error_text;      // substring, case-insensitive
+  // Substring of the whole error message, case-insensitive in every script; the empty text is in
+  // every message.
+  std::optional<std::string> error_text;
   std::optional<UnixMs> finished_from, finished_to;
   std::optional<UnixMs> started_from, started_to;
   std::vector<std::pair<std::string, std::string>> labels;  // all of them
@@ -85,7 +87,7 @@ Expected<std::vector<Group>> groups(const Snapshot& snapshot, TermKind by, const
 
 // What one flow, or all flows, did. From the flow tables; only last run and last failure read a head.
 struct FlowStatistics {
-  std::string flow;  // empty: all flows
+  std::string flow;  // empty: the sum of all flows
   std::array<std::uint64_t, kRunStatusCount> runs{};  // by status
   std::int64_t p50_ms = -1, p95_ms = -1, p99_ms = -1;  // -1: no durations
   std::int64_t selected = 0, acted = 0, unmeasured = 0;
@@ -97,7 +99,10 @@ struct FlowStatistics {
   };
   std::vector<Hour> by_hour;  // oldest first, hours without runs left out
 };
-// Of every flow, most runs first; or of the named flow alone (NotFound if it has no visible run).
+// Without a name: the sum of all flows first, then every flow with a visible run, most runs first,
+// ties in the order of the names. With one: that flow alone (NotFound if it has no visible run).
+// "Last" means newest in the log's order, the one in which runs were appended.
+// Errors: those of Log::flows(); Corruption.
 Expected<std::vector<FlowStatistics>> statistics(Log& log, const std::optional<std::string>& flow);
 
 }  // namespace runlog
