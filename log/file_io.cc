@@ -1,0 +1,140 @@
+#include "log/file_io.h"
+
+#include <cerrno>
+#include <cstdio>
+#include <cstring>
+#include <fcntl.h>
+#include <sys/file.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <fmt/format.h>
+
+namespace runlog {
+namespace {
+
+class Descriptor {
+ public:
+  explicit Descriptor(int number) : number_(number) {}
+  ~Descriptor() {
+    if (number_ >= 0) ::close(number_);
+  }
+  Descriptor(const Descriptor&) = delete;
+  Descriptor& operator=(const Descriptor&) = delete;
+  int get() const { return number_; }
+  int release() { return std::exchange(number_, -1); }
+
+ private:
+  int number_;
+};
+
+Expected<void> sync_path(const std::filesystem::path& path, int flags, const char* deed) {
+  Descriptor descriptor(::open(path.c_str(), flags | O_CLOEXEC));
+  if (descriptor.get() < 0) return tl::unexpected(system_error(errno, deed, path));
+  if (::fsync(descriptor.get()) != 0) return tl::unexpected(system_error(errno, deed, path));
+  return {};
+}
+
+}  // namespace
+
+Error system_error(int error_number, const std::string& deed, const std::filesystem::path& path) {
+  ErrorCode code = ErrorCode::IoError;
+  if (error_number == ENOSPC || error_number == EDQUOT) code = ErrorCode::DiskFull;
+  if (error_number == ENOENT) code = ErrorCode::NotFound;
+  return {code, fmt::format("cannot {} '{}': {}", deed, path.string(), std::strerror(error_number))};
+}
+
+Expected<void> create_directory(const std::filesystem::path& directory) {
+  struct stat status {};
+  if (::stat(directory.c_str(), &status) == 0) {
+    if (S_ISDIR(status.st_mode)) return {};
+    return tl::unexpected(system_error(ENOTDIR, "use the directory", directory));
+  }
+  const auto absolute = std::filesystem::absolute(directory).lexically_normal();
+  const auto parent =
+      absolute.has_filename() ? absolute.parent_path() : absolute.parent_path().parent_path();
+  if (parent != absolute)
+    if (auto made = create_directory(parent); !made) return made;
+  if (::mkdir(directory.c_str(), 0755) != 0 && errno != EEXIST)
+    return tl::unexpected(system_error(errno, "create the directory", directory));
+  if (auto synced = sync_directory(directory); !synced) return synced;
+  return sync_directory(parent);
+}
+
+Expected<void> sync_directory(const std::filesystem::path& directory) {
+  return sync_path(directory, O_RDONLY | O_DIRECTORY, "sync the directory");
+}
+
+Expected<void> sync_file(const std::filesystem::path& file) {
+  return sync_path(file, O_RDONLY, "sync");
+}
+
+Expected<void> remove_directory(const std::filesystem::path& directory) {
+  std::error_code error;
+  for (const auto& entry : std::filesystem::directory_iterator(directory, error))
+    if (::unlink(entry.path().c_str()) != 0 && errno != ENOENT)
+      return tl::unexpected(system_error(errno, "remove", entry.path()));
+  if (error && error.value() != ENOENT)
+    return tl::unexpected(system_error(error.value(), "list the directory", directory));
+  if (::rmdir(directory.c_str()) != 0 && errno != ENOENT)
+    return tl::unexpected(system_error(errno, "remove the directory", directory));
+  return sync_directory(directory.parent_path());
+}
+
+Expected<void> move_directory(const std::filesystem::path& from, const std::filesystem::path& to) {
+  if (::rename(from.c_str(), to.c_str()) != 0)
+    return tl::unexpected(system_error(errno, "move", from));
+  if (auto synced = sync_directory(to.parent_path()); !synced) return synced;
+  return sync_directory(from.parent_path());
+}
+
+Expected<std::uint64_t> file_bytes(const std::filesystem::path& file) {
+  struct stat status {};
+  if (::stat(file.c_str(), &status) != 0)
+    return tl::unexpected(system_error(errno, "look at", file));
+  return static_cast<std::uint64_t>(status.st_size);
+}
+
+Expected<std::unique_ptr<FileMapping>> FileMapping::open(const std::filesystem::path& file) {
+  Descriptor descriptor(::open(file.c_str(), O_RDONLY | O_CLOEXEC));
+  if (descriptor.get() < 0) return tl::unexpected(system_error(errno, "open", file));
+  struct stat status {};
+  if (::fstat(descriptor.get(), &status) != 0)
+    return tl::unexpected(system_error(errno, "look at", file));
+  const auto length = static_cast<std::size_t>(status.st_size);
+  if (length == 0) return std::unique_ptr<FileMapping>(new FileMapping({}));
+  void* base = ::mmap(nullptr, length, PROT_READ, MAP_SHARED, descriptor.get(), 0);
+  if (base == MAP_FAILED) return tl::unexpected(system_error(errno, "map", file));
+  return std::unique_ptr<FileMapping>(
+      new FileMapping({static_cast<const std::byte*>(base), length}));
+}
+
+FileMapping::~FileMapping() {
+  if (!bytes_.empty()) ::munmap(const_cast<std::byte*>(bytes_.data()), bytes_.size());
+}
+
+Expected<std::unique_ptr<WriterLock>> WriterLock::take(const std::filesystem::path& file) {
+  Descriptor descriptor(::open(file.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644));
+  if (descriptor.get() < 0) return tl::unexpected(system_error(errno, "open", file));
+  if (::flock(descriptor.get(), LOCK_EX | LOCK_NB) != 0) {
+    if (errno != EWOULDBLOCK) return tl::unexpected(system_error(errno, "lock", file));
+    char holder[32] = {};
+    if (::pread(descriptor.get(), holder, sizeof holder - 1, 0) <= 0)
+      std::strcpy(holder, "unknown");
+    return fail(ErrorCode::Busy,
+                fmt::format("the log in '{}' is being written by another process (process id {})",
+                            file.parent_path().string(), holder));
+  }
+  const std::string own = std::to_string(::getpid());
+  if (::ftruncate(descriptor.get(), 0) != 0 ||
+      ::pwrite(descriptor.get(), own.data(), own.size(), 0) < 0) {
+    // The name in the file only makes another process's error clearer: a full disk may keep us from
+    // writing it, and the lock itself holds all the same.
+  }
+  return std::unique_ptr<WriterLock>(new WriterLock(descriptor.release()));
+}
+
+WriterLock::~WriterLock() { ::close(descriptor_); }
+
+}  // namespace runlog

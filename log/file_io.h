@@ -1,0 +1,70 @@
+// The one seam through which our own code changes files and directories (LMDB writes its files
+// itself). Everything here is synced before it returns, so that what a caller builds on it survives
+// a power cut.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <span>
+#include <string>
+
+#include "index/error.h"
+
+namespace runlog {
+
+// An IoError (DiskFull for ENOSPC and EDQUOT, NotFound for ENOENT) that names the deed, the path and
+// the cause.
+Error system_error(int error_number, const std::string& deed, const std::filesystem::path& path);
+
+// Creates `directory` and missing parents; syncs each new directory and the one that holds it.
+// Succeeds if it is there. Errors: IoError; DiskFull.
+Expected<void> create_directory(const std::filesystem::path& directory);
+
+// Makes the entries of `directory` durable. Errors: IoError.
+Expected<void> sync_directory(const std::filesystem::path& directory);
+
+// Makes a file's content durable. Errors: IoError; NotFound.
+Expected<void> sync_file(const std::filesystem::path& file);
+
+// Removes a directory with the plain files in it, then syncs the parent. Succeeds if it is not
+// there. Errors: IoError.
+Expected<void> remove_directory(const std::filesystem::path& directory);
+
+// Moves a directory and syncs both parents. Errors: IoError; NotFound.
+Expected<void> move_directory(const std::filesystem::path& from, const std::filesystem::path& to);
+
+Expected<std::uint64_t> file_bytes(const std::filesystem::path& file);
+
+// A file mapped for reading, its descriptor closed. The bytes live as long as the mapping.
+class FileMapping {
+ public:
+  // Errors: NotFound; IoError.
+  static Expected<std::unique_ptr<FileMapping>> open(const std::filesystem::path& file);
+  ~FileMapping();
+  FileMapping(const FileMapping&) = delete;
+  FileMapping& operator=(const FileMapping&) = delete;
+  std::span<const std::byte> bytes() const { return bytes_; }
+
+ private:
+  explicit FileMapping(std::span<const std::byte> bytes) : bytes_(bytes) {}
+  std::span<const std::byte> bytes_;
+};
+
+// Held by the one process that writes a log. The operating system lets go of it when the process
+// dies, however it dies.
+class WriterLock {
+ public:
+  // Errors: Busy (names the holder's process id); IoError.
+  static Expected<std::unique_ptr<WriterLock>> take(const std::filesystem::path& file);
+  ~WriterLock();
+  WriterLock(const WriterLock&) = delete;
+  WriterLock& operator=(const WriterLock&) = delete;
+
+ private:
+  explicit WriterLock(int descriptor) : descriptor_(descriptor) {}
+  int descriptor_;
+};
+
+}  // namespace runlog

@@ -1,0 +1,265 @@
+#include "log/lmdb_env.h"
+
+#include <lmdb.h>
+
+#include <cerrno>
+#include <cstring>
+#include <utility>
+
+#include <fmt/format.h>
+
+#include "log/file_io.h"
+#include "log/kill_point.h"
+#include "log/lmdb_check.h"
+
+namespace runlog {
+namespace {
+
+constexpr const char* kTableNames[kLmdbTableCount] = {"r", "n", "d", "t", "s"};
+constexpr unsigned kMaxReaders = 512;
+
+MDB_val as_val(std::uint64_t& key) { return {sizeof key, &key}; }
+MDB_val as_val(Bytes value) { return {value.size(), const_cast<std::byte*>(value.data())}; }
+Bytes as_bytes(const MDB_val& value) {
+  return {static_cast<const std::byte*>(value.mv_data), value.mv_size};
+}
+
+}  // namespace
+
+LmdbEnv::LmdbEnv(std::filesystem::path directory, const Options& options)
+    : directory_(std::move(directory)), file_(directory_ / "data.mdb"), options_(options) {}
+
+Expected<std::unique_ptr<LmdbEnv>> LmdbEnv::open(const std::filesystem::path& directory,
+                                                 const Options& options) {
+  std::unique_ptr<LmdbEnv> env(new LmdbEnv(directory, options));
+  if (auto started = env->start(); !started) return tl::unexpected(started.error());
+  return env;
+}
+
+LmdbEnv::~LmdbEnv() { stop(); }
+
+Error LmdbEnv::error(int code, const char* deed) const {
+  if (code > 0) return system_error(code, deed, file_);
+  const ErrorCode kind = code == MDB_CORRUPTED || code == MDB_PAGE_NOTFOUND ||
+                                 code == MDB_INVALID || code == MDB_VERSION_MISMATCH
+                             ? ErrorCode::Corruption
+                             : ErrorCode::IoError;
+  return {kind, fmt::format("cannot {} '{}': {}", deed, file_.string(), mdb_strerror(code))};
+}
+
+Expected<void> LmdbEnv::start() {
+  const auto length = file_bytes(file_);
+  const bool exists = length && *length > 0;
+  if (!exists && options_.read_only)
+    return fail(ErrorCode::NotFound, fmt::format("there is no file '{}'", file_.string()));
+  if (exists && !options_.read_only)
+    if (auto checked = check_lmdb_file(file_); !checked) return tl::unexpected(checked.error());
+
+  if (int rc = mdb_env_create(&env_); rc != 0)
+    return tl::unexpected(error(rc, "prepare to open"));
+  mdb_env_set_maxdbs(env_, kLmdbTableCount);
+  mdb_env_set_maxreaders(env_, kMaxReaders);
+  mdb_env_set_mapsize(env_, options_.map_bytes);
+  unsigned flags = MDB_NOTLS;
+  if (options_.read_only) flags |= MDB_RDONLY;
+  if (options_.no_sync) flags |= MDB_NOSYNC;
+  int rc = mdb_env_open(env_, directory_.c_str(), flags, 0644);
+  if (options_.read_only && (rc == EROFS || rc == EACCES)) {
+    // A read-only file system has no writer, so nobody needs to know of this reader.
+    mdb_env_close(env_);
+    mdb_env_create(&env_);
+    mdb_env_set_maxdbs(env_, kLmdbTableCount);
+    mdb_env_set_mapsize(env_, options_.map_bytes);
+    rc = mdb_env_open(env_, directory_.c_str(), flags | MDB_NOLOCK, 0644);
+  }
+  if (rc != 0) {
+    Error failure = error(rc, "open");
+    stop();
+    return tl::unexpected(std::move(failure));
+  }
+  int dead = 0;
+  mdb_reader_check(env_, &dead);
+
+  MDB_txn* transaction = nullptr;
+  rc = mdb_txn_begin(env_, nullptr, options_.read_only ? MDB_RDONLY : 0, &transaction);
+  for (unsigned i = 0; rc == 0 && i < kLmdbTableCount; ++i) {
+    const unsigned create = options_.read_only || exists ? 0 : MDB_CREATE;
+    rc = mdb_dbi_open(transaction, kTableNames[i], MDB_INTEGERKEY | create, &tables_[i]);
+    present_[i] = rc == 0;
+  }
+  if (rc == 0) {
+    rc = mdb_txn_commit(transaction);
+  } else if (transaction != nullptr) {
+    mdb_txn_abort(transaction);
+    if (rc == MDB_NOTFOUND || rc == MDB_INCOMPATIBLE) rc = MDB_CORRUPTED;
+  }
+  if (rc != 0) {
+    Error failure = error(rc, "open the tables of");
+    stop();
+    return tl::unexpected(std::move(failure));
+  }
+  return {};
+}
+
+void LmdbEnv::stop() {
+  for (MDB_txn* transaction : idle_) mdb_txn_abort(transaction);
+  idle_.clear();
+  if (env_ != nullptr) mdb_env_close(env_);
+  env_ = nullptr;
+}
+
+Expected<void> LmdbEnv::sync() {
+  if (int rc = mdb_env_sync(env_, 1); rc != 0) return tl::unexpected(error(rc, "sync"));
+  return {};
+}
+
+Expected<void> LmdbEnv::reopen() {
+  std::unique_lock lock(mutex_);
+  reopening_ = true;
+  all_returned_.wait(lock, [&] { return in_use_ == 0; });
+  stop();
+  auto started = start();
+  reopening_ = false;
+  lock.unlock();
+  all_returned_.notify_all();
+  return started;
+}
+
+Expected<MDB_txn*> LmdbEnv::borrow() {
+  std::unique_lock lock(mutex_);
+  all_returned_.wait(lock, [&] { return !reopening_; });
+  if (env_ == nullptr)
+    return fail(ErrorCode::IoError,
+                fmt::format("'{}' could not be opened again after a failure", file_.string()));
+  MDB_txn* transaction = nullptr;
+  if (!idle_.empty()) {
+    transaction = idle_.back();
+    idle_.pop_back();
+    if (int rc = mdb_txn_renew(transaction); rc != 0) {
+      mdb_txn_abort(transaction);
+      return tl::unexpected(error(rc, "read"));
+    }
+  } else if (int rc = mdb_txn_begin(env_, nullptr, MDB_RDONLY, &transaction); rc != 0) {
+    return tl::unexpected(error(rc, "read"));
+  }
+  ++in_use_;
+  return transaction;
+}
+
+void LmdbEnv::give_back(MDB_txn* transaction) {
+  std::unique_lock lock(mutex_);
+  mdb_txn_reset(transaction);
+  idle_.push_back(transaction);
+  --in_use_;
+  if (reopening_ && in_use_ == 0) {
+    lock.unlock();
+    all_returned_.notify_all();
+  }
+}
+
+Expected<LmdbRead> LmdbRead::begin(LmdbEnv& env) {
+  auto transaction = env.borrow();
+  if (!transaction) return tl::unexpected(transaction.error());
+  return LmdbRead(&env, *transaction);
+}
+
+LmdbRead::LmdbRead(LmdbRead&& other) noexcept
+    : env_(other.env_), transaction_(std::exchange(other.transaction_, nullptr)) {}
+
+LmdbRead::~LmdbRead() {
+  if (transaction_ != nullptr) env_->give_back(transaction_);
+}
+
+Expected<std::optional<Bytes>> LmdbRead::get(LmdbTable table, std::uint64_t key) const {
+  MDB_val k = as_val(key), v{};
+  const int rc = mdb_get(transaction_, env_->tables_[unsigned(table)], &k, &v);
+  if (rc == MDB_NOTFOUND) return std::optional<Bytes>();
+  if (rc != 0) return tl::unexpected(env_->error(rc, "read"));
+  return std::optional<Bytes>(as_bytes(v));
+}
+
+Expected<void> LmdbRead::scan(
+    LmdbTable table, std::uint64_t from,
+    const std::function<bool(std::uint64_t key, Bytes value)>& visit) const {
+  MDB_cursor* cursor = nullptr;
+  int rc = mdb_cursor_open(transaction_, env_->tables_[unsigned(table)], &cursor);
+  if (rc != 0) return tl::unexpected(env_->error(rc, "read"));
+  MDB_val k = as_val(from), v{};
+  rc = mdb_cursor_get(cursor, &k, &v, MDB_SET_RANGE);
+  while (rc == 0) {
+    std::uint64_t key = 0;
+    if (k.mv_size != sizeof key) {
+      rc = MDB_CORRUPTED;
+      break;
+    }
+    std::memcpy(&key, k.mv_data, sizeof key);
+    if (!visit(key, as_bytes(v))) break;
+    rc = mdb_cursor_get(cursor, &k, &v, MDB_NEXT);
+  }
+  mdb_cursor_close(cursor);
+  if (rc != 0 && rc != MDB_NOTFOUND) return tl::unexpected(env_->error(rc, "read"));
+  return {};
+}
+
+Expected<std::uint64_t> LmdbRead::entries(LmdbTable table) const {
+  MDB_stat status{};
+  if (int rc = mdb_stat(transaction_, env_->tables_[unsigned(table)], &status); rc != 0)
+    return tl::unexpected(env_->error(rc, "read"));
+  return status.ms_entries;
+}
+
+std::uint64_t LmdbRead::transaction() const { return mdb_txn_id(transaction_); }
+
+const std::byte* LmdbRead::map() const {
+  MDB_envinfo state{};
+  mdb_env_info(env_->env_, &state);
+  return static_cast<const std::byte*>(state.me_mapaddr);
+}
+
+Expected<LmdbWrite> LmdbWrite::begin(LmdbEnv& env) {
+  if (env.env_ == nullptr)
+    return fail(ErrorCode::IoError,
+                fmt::format("'{}' could not be opened again after a failure", env.file_.string()));
+  MDB_txn* transaction = nullptr;
+  if (int rc = mdb_txn_begin(env.env_, nullptr, 0, &transaction); rc != 0)
+    return tl::unexpected(env.error(rc, "write"));
+  return LmdbWrite(&env, transaction);
+}
+
+LmdbWrite::LmdbWrite(LmdbWrite&& other) noexcept
+    : env_(other.env_), transaction_(std::exchange(other.transaction_, nullptr)) {}
+
+LmdbWrite::~LmdbWrite() {
+  if (transaction_ != nullptr) mdb_txn_abort(transaction_);
+}
+
+Expected<void> LmdbWrite::put(LmdbTable table, std::uint64_t key, Bytes value) {
+  MDB_val k = as_val(key), v = as_val(value);
+  if (int rc = mdb_put(transaction_, env_->tables_[unsigned(table)], &k, &v, 0); rc != 0)
+    return tl::unexpected(env_->error(rc, "write"));
+  return {};
+}
+
+Expected<void> LmdbWrite::append(LmdbTable table, std::uint64_t key, Bytes value) {
+  MDB_val k = as_val(key), v = as_val(value);
+  if (int rc = mdb_put(transaction_, env_->tables_[unsigned(table)], &k, &v, MDB_APPEND); rc != 0)
+    return tl::unexpected(env_->error(rc, "write"));
+  return {};
+}
+
+Expected<void> LmdbWrite::remove(LmdbTable table, std::uint64_t key) {
+  MDB_val k = as_val(key);
+  const int rc = mdb_del(transaction_, env_->tables_[unsigned(table)], &k, nullptr);
+  if (rc != 0 && rc != MDB_NOTFOUND) return tl::unexpected(env_->error(rc, "write"));
+  return {};
+}
+
+Expected<void> LmdbWrite::commit() {
+  kill_point("commit.before_sync");
+  const int rc = mdb_txn_commit(std::exchange(transaction_, nullptr));
+  kill_point("commit.after_sync");
+  if (rc != 0) return tl::unexpected(env_->error(rc, "commit to"));
+  return {};
+}
+
+}  // namespace runlog

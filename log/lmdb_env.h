@@ -1,0 +1,137 @@
+// LMDB behind our error type: an environment, its read and write transactions, and the handful of
+// operations that a log needs. Nothing above this file names LMDB.
+//
+// Tables are keyed by one native 64-bit number. Values are borrowed from the map: they live as long
+// as the transaction that read them.
+#pragma once
+
+#include <condition_variable>
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <span>
+#include <vector>
+
+#include "index/error.h"
+
+struct MDB_env;
+struct MDB_txn;
+struct MDB_cursor;
+
+namespace runlog {
+
+using Bytes = std::span<const std::byte>;
+
+// Persistent: never renumber. The named tables of an environment, each by its one-letter name.
+enum class LmdbTable : unsigned {
+  kRecords = 0,       // "r": sequence number → record
+  kNames = 1,         // "n": symbol → name
+  kDictionaries = 2,  // "d": number → dictionary
+  kTables = 3,        // "t": TableId, header, footer → bytes
+  kSegments = 4,      // "s": segment id → catalog entry (in state/ only)
+};
+inline constexpr unsigned kLmdbTableCount = 5;
+
+class LmdbEnv {
+ public:
+  struct Options {
+    std::size_t map_bytes = 0;
+    bool read_only = false;
+    // Leaves syncing to sync(): for a segment that nothing names before it is complete.
+    bool no_sync = false;
+  };
+  // Opens data.mdb in `directory`, which must exist; creates the file and its tables if it is not
+  // there. An existing file that nobody else writes is checked page by page first.
+  // Errors: Corruption; IoError; DiskFull; NotFound (read-only and no file).
+  static Expected<std::unique_ptr<LmdbEnv>> open(const std::filesystem::path& directory,
+                                                 const Options& options);
+  ~LmdbEnv();
+  LmdbEnv(const LmdbEnv&) = delete;
+  LmdbEnv& operator=(const LmdbEnv&) = delete;
+
+  // Writes everything to disk (only with no_sync). Errors: IoError; DiskFull.
+  Expected<void> sync();
+
+  // Closes the environment after a failed commit and opens it again, checked. Waits until no read
+  // transaction is under way. Errors: as open; the environment is unusable then.
+  Expected<void> reopen();
+
+  const std::filesystem::path& file() const { return file_; }
+  const Options& options() const { return options_; }
+
+ private:
+  friend class LmdbRead;
+  friend class LmdbWrite;
+  LmdbEnv(std::filesystem::path directory, const Options& options);
+  Expected<void> start();
+  void stop();
+  Error error(int code, const char* deed) const;
+  Expected<MDB_txn*> borrow();
+  void give_back(MDB_txn* transaction);
+
+  std::filesystem::path directory_, file_;
+  Options options_;
+  MDB_env* env_ = nullptr;
+  unsigned tables_[kLmdbTableCount] = {};
+  bool present_[kLmdbTableCount] = {};
+  // Read transactions are kept and renewed, since making one costs a slot search in the lock file.
+  std::mutex mutex_;
+  std::condition_variable all_returned_;
+  std::vector<MDB_txn*> idle_;
+  unsigned in_use_ = 0;
+  bool reopening_ = false;
+};
+
+// One consistent view. Hold it for one question, never across a wait: while it lives, the writer
+// cannot reuse pages. Not thread-safe.
+class LmdbRead {
+ public:
+  // Errors: IoError (too many readers).
+  static Expected<LmdbRead> begin(LmdbEnv& env);
+  LmdbRead(LmdbRead&& other) noexcept;
+  LmdbRead& operator=(LmdbRead&&) = delete;
+  ~LmdbRead();
+
+  Expected<std::optional<Bytes>> get(LmdbTable table, std::uint64_t key) const;
+  // Calls `visit` for each entry with key >= `from`, in order, until it returns false.
+  Expected<void> scan(LmdbTable table, std::uint64_t from,
+                      const std::function<bool(std::uint64_t key, Bytes value)>& visit) const;
+  Expected<std::uint64_t> entries(LmdbTable table) const;
+  // Number of the transaction whose state this reads.
+  std::uint64_t transaction() const;
+  // Where the map begins, to turn a value's address into an offset in the file.
+  const std::byte* map() const;
+
+ private:
+  LmdbRead(LmdbEnv* env, MDB_txn* transaction) : env_(env), transaction_(transaction) {}
+  LmdbEnv* env_;
+  MDB_txn* transaction_;
+};
+
+// A write transaction; aborted unless commit() was called. One at a time in a process, and begun and
+// ended by one thread.
+class LmdbWrite {
+ public:
+  static Expected<LmdbWrite> begin(LmdbEnv& env);
+  LmdbWrite(LmdbWrite&& other) noexcept;
+  LmdbWrite& operator=(LmdbWrite&&) = delete;
+  ~LmdbWrite();
+
+  Expected<void> put(LmdbTable table, std::uint64_t key, Bytes value);
+  // Adds an entry whose key is higher than all others of the table, which fills pages completely.
+  Expected<void> append(LmdbTable table, std::uint64_t key, Bytes value);
+  Expected<void> remove(LmdbTable table, std::uint64_t key);
+  // Errors: DiskFull; IoError. Whether the transaction took effect is unknown then: reopen().
+  Expected<void> commit();
+
+ private:
+  LmdbWrite(LmdbEnv* env, MDB_txn* transaction) : env_(env), transaction_(transaction) {}
+  LmdbEnv* env_;
+  MDB_txn* transaction_;
+};
+
+}  // namespace runlog
