@@ -45,7 +45,7 @@ Error system_error(int error_number, const std::string& deed, const std::filesys
   return {code, fmt::format("cannot {} '{}': {}", deed, path.string(), std::strerror(error_number))};
 }
 
-Expected<void> create_directory(const std::filesystem::path& directory) {
+Expected<void> make_directory(const std::filesystem::path& directory) {
   struct stat status {};
   if (::stat(directory.c_str(), &status) == 0) {
     if (S_ISDIR(status.st_mode)) return {};
@@ -55,7 +55,7 @@ Expected<void> create_directory(const std::filesystem::path& directory) {
   const auto parent =
       absolute.has_filename() ? absolute.parent_path() : absolute.parent_path().parent_path();
   if (parent != absolute)
-    if (auto made = create_directory(parent); !made) return made;
+    if (auto made = make_directory(parent); !made) return made;
   if (::mkdir(directory.c_str(), 0755) != 0 && errno != EEXIST)
     return tl::unexpected(system_error(errno, "create the directory", directory));
   if (auto synced = sync_directory(directory); !synced) return synced;

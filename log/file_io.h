@@ -20,7 +20,7 @@ Error system_error(int error_number, const std::string& deed, const std::filesys
 
 // Creates `directory` and missing parents; syncs each new directory and the one that holds it.
 // Succeeds if it is there. Errors: IoError; DiskFull.
-Expected<void> create_directory(const std::filesystem::path& directory);
+Expected<void> make_directory(const std::filesystem::path& directory);
 
 // Makes the entries of `directory` durable. Errors: IoError.
 Expected<void> sync_directory(const std::filesystem::path& directory);

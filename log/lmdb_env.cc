@@ -2,6 +2,7 @@
 
 #include <lmdb.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <utility>
@@ -82,6 +83,14 @@ Expected<void> LmdbEnv::start() {
 
   MDB_txn* transaction = nullptr;
   rc = mdb_txn_begin(env_, nullptr, options_.read_only ? MDB_RDONLY : 0, &transaction);
+  if (rc == 0 && options_.read_only) {
+    // A writer may be at work, so only the state that this transaction pins can be checked.
+    if (auto checked = check_pinned(transaction); !checked) {
+      mdb_txn_abort(transaction);
+      stop();
+      return checked;
+    }
+  }
   for (unsigned i = 0; rc == 0 && i < kLmdbTableCount; ++i) {
     const unsigned create = options_.read_only || exists ? 0 : MDB_CREATE;
     rc = mdb_dbi_open(transaction, kTableNames[i], MDB_INTEGERKEY | create, &tables_[i]);
@@ -98,6 +107,18 @@ Expected<void> LmdbEnv::start() {
     stop();
     return tl::unexpected(std::move(failure));
   }
+  return {};
+}
+
+Expected<void> LmdbEnv::check_pinned(MDB_txn* transaction) const {
+  MDB_envinfo state{};
+  mdb_env_info(env_, &state);
+  const auto length = file_bytes(file_);
+  if (!length) return tl::unexpected(length.error());
+  const std::size_t mapped = std::min<std::size_t>(*length, state.me_mapsize);
+  auto checked = check_lmdb_transaction({static_cast<const std::byte*>(state.me_mapaddr), mapped},
+                                        file_, mdb_txn_id(transaction));
+  if (!checked) return tl::unexpected(checked.error());
   return {};
 }
 

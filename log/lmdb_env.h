@@ -45,7 +45,7 @@ class LmdbEnv {
     bool no_sync = false;
   };
   // Opens data.mdb in `directory`, which must exist; creates the file and its tables if it is not
-  // there. An existing file that nobody else writes is checked page by page first.
+  // there. An existing file is checked page by page first.
   // Errors: Corruption; IoError; DiskFull; NotFound (read-only and no file).
   static Expected<std::unique_ptr<LmdbEnv>> open(const std::filesystem::path& directory,
                                                  const Options& options);
@@ -68,6 +68,7 @@ class LmdbEnv {
   friend class LmdbWrite;
   LmdbEnv(std::filesystem::path directory, const Options& options);
   Expected<void> start();
+  Expected<void> check_pinned(MDB_txn* transaction) const;
   void stop();
   Error error(int code, const char* deed) const;
   Expected<MDB_txn*> borrow();
