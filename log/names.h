@@ -3,10 +3,9 @@
 // the symbols that its records use, and the log's table is the union of its segments'.
 #pragma once
 
-#include <atomic>
+#include <array>
 #include <cstdint>
 #include <memory>
-#include <mutex>
 #include <optional>
 #include <string_view>
 
@@ -29,10 +28,13 @@ enum class NameKind : std::uint8_t {
   kStepShape = 9,  // node id, node type and label of a step, see StepShape
   kRegionKind = 10,
   kLabel = 11,  // "key=value"
+  kGate = 12,   // node id, edge id and label of a closed gate, in the form of a step shape
 };
 
 // The longest name that becomes a symbol; longer ones are kept inline in the record.
-inline constexpr std::size_t kMaxNameBytes = 255;  // a step shape: three of these and separators
+inline constexpr std::size_t kMaxNameBytes = 255;  // a step shape: three of these and lengths
+// A flow always becomes a symbol; the log refuses names over RunLimits::max_name_bytes before.
+inline constexpr std::size_t kMaxFlowNameBytes = 64u << 10;
 
 class NameTable {
  public:
@@ -57,6 +59,9 @@ class NameTable {
   // does not hold).
   Expected<std::string_view> name(NameKind kind, Symbol symbol) const;
 
+  // The same without a sentence when there is none: null. For decoding, which reads many.
+  const std::string_view* peek(NameKind kind, Symbol symbol) const noexcept;
+
   struct Entry {
     NameKind kind;
     std::string_view name;
@@ -76,10 +81,18 @@ class NameTable {
   std::unique_ptr<Impl> impl_;
 };
 
-// A step's node id, node type and label as one name. Absent and empty parts stay different.
-// The text form is `id 0x1f type 0x1f label`, where an absent part is the single byte 0x00.
+// A step's node id, node type and label as one name. Absent and empty parts stay different, and no
+// byte inside a part can make two shapes look alike: the name is, for each part, its length + 1 as
+// u16 (0: absent), then the three texts.
 struct StepShape {
   std::optional<std::string_view> node_id, node_type, node_label;
 };
+inline constexpr std::size_t kMaxShapeBytes = 3 * (2 + kMaxNameBytes);
+
+// The shape's name, written into `buffer`; nullopt if a part is longer than kMaxNameBytes.
+std::optional<std::string_view> shape_name(const StepShape& shape,
+                                           std::array<char, kMaxShapeBytes>& buffer);
+// The parts of a shape's name, which they borrow; nullopt if the lengths do not add up.
+std::optional<StepShape> shape_of(std::string_view name);
 
 }  // namespace runlog

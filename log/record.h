@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <deque>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -58,6 +59,8 @@ struct EncodedRun {
   std::vector<TermKey> terms;    // what the run is indexed by
   std::uint32_t dictionary = 0;  // that the body needs
   std::uint64_t id_hash = 0;     // run_id_hash(run.run_id)
+  // finishedAt, or started + duration; recordedAt follows from it. nullopt: the time of the commit.
+  std::optional<UnixMs> finished_at;
 };
 
 // xxh3-64 of a run id's text, as the index uses it.
