@@ -1,0 +1,85 @@
+#include "bench/measure.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <fstream>
+
+namespace runlog::bench {
+
+double percentile(std::vector<double> samples, double fraction) {
+  if (samples.empty()) return 0;
+  const auto nth = samples.begin() + std::ptrdiff_t(fraction * double(samples.size() - 1));
+  std::nth_element(samples.begin(), nth, samples.end());
+  return *nth;
+}
+
+std::uint64_t disk_bytes(const std::filesystem::path& directory) {
+  std::uint64_t bytes = 0;
+  for (const auto& entry : std::filesystem::recursive_directory_iterator(directory)) {
+    struct stat status;
+    if (::lstat(entry.path().c_str(), &status) == 0)
+      bytes += std::uint64_t(status.st_blocks) * 512;
+  }
+  return bytes;
+}
+
+namespace {
+
+void sync_file_system(const std::filesystem::path& directory) {
+  const int file = ::open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (file < 0) return;
+  ::syncfs(file);
+  ::close(file);
+}
+
+}  // namespace
+
+DeviceMeter::DeviceMeter(const std::filesystem::path& directory) : directory_(directory) {
+  struct stat status;
+  if (::stat(directory.c_str(), &status) == 0) {
+    counter_ = "/sys/dev/block/" + std::to_string(major(status.st_dev)) + ":" +
+               std::to_string(minor(status.st_dev)) + "/stat";
+  }
+  sync_file_system(directory_);
+  start_ = read_counter();
+}
+
+std::optional<std::uint64_t> DeviceMeter::read_counter() const {
+  if (std::ifstream device(counter_); device) {
+    std::uint64_t field = 0;
+    constexpr int kSectorsWritten = 7;
+    for (int i = 0; i < kSectorsWritten; ++i) device >> field;
+    if (device) return field * 512;
+  }
+  std::ifstream process("/proc/self/io");
+  for (std::string key; process >> key;) {
+    std::uint64_t value = 0;
+    process >> value;
+    if (key == "write_bytes:") return value;
+  }
+  return std::nullopt;
+}
+
+std::optional<std::uint64_t> DeviceMeter::written() const {
+  sync_file_system(directory_);
+  const auto now = read_counter();
+  if (!start_ || !now) return std::nullopt;
+  return *now - *start_;
+}
+
+WorkDirectory::WorkDirectory(const std::filesystem::path& parent, const std::string& name)
+    : path_(parent / (name + "-" + std::to_string(::getpid()))) {
+  std::filesystem::remove_all(path_);
+  std::filesystem::create_directories(path_);
+}
+
+WorkDirectory::~WorkDirectory() {
+  std::error_code ignored;
+  std::filesystem::remove_all(path_, ignored);
+}
+
+}  // namespace runlog::bench

@@ -1,0 +1,196 @@
+#include "bench/peer_rocksdb.h"
+
+#include <rocksdb/cache.h>
+#include <rocksdb/db.h>
+#include <rocksdb/filter_policy.h>
+#include <rocksdb/options.h>
+#include <rocksdb/table.h>
+#include <rocksdb/write_batch.h>
+
+#include <stdexcept>
+
+#include "bench/compact_run.h"
+
+namespace runlog::bench {
+namespace {
+
+// The first byte of a key says which access path it belongs to.
+constexpr char kById = 'r';
+constexpr char kByFlow = 'f';
+constexpr char kByFlowStatus = 'g';
+constexpr char kByStatus = 's';
+constexpr char kByRecord = 't';
+
+constexpr std::size_t kTimeBytes = 8;
+
+void require(const rocksdb::Status& status) {
+  if (!status.ok()) throw std::runtime_error("RocksDB failed: " + status.ToString());
+}
+
+// A name that may be followed by others; its end cannot be mistaken.
+void add_name(std::string& key, std::string_view name) {
+  key.append(name);
+  key.push_back('\0');
+}
+
+// Bytes that sort newest first.
+void add_time(std::string& key, UnixMs time) {
+  const std::uint64_t inverted = ~std::uint64_t(time);
+  for (int shift = 56; shift >= 0; shift -= 8) key.push_back(char(inverted >> shift));
+}
+
+std::string id_key(std::string_view run_id) {
+  std::string key(1, kById);
+  key.append(run_id);
+  return key;
+}
+
+std::string flow_prefix(std::string_view flow) {
+  std::string key(1, kByFlow);
+  add_name(key, flow);
+  return key;
+}
+
+std::string flow_status_prefix(std::string_view flow, RunStatus status) {
+  std::string key(1, kByFlowStatus);
+  add_name(key, flow);
+  key.push_back(char('0' + int(status)));
+  return key;
+}
+
+std::string status_prefix(RunStatus status) {
+  return {kByStatus, char('0' + int(status))};
+}
+
+// Adds the run under its id and under every index; an index key ends with the time and the id.
+void put(rocksdb::WriteBatch& batch, const Run& run, std::string& value) {
+  value.clear();
+  encode_compact(run, value);
+  require(batch.Put(id_key(run.run_id), value));
+  const auto put_index = [&](std::string key) {
+    add_time(key, run.started_at);
+    key.append(run.run_id);
+    require(batch.Put(key, rocksdb::Slice()));
+  };
+  put_index(flow_prefix(run.flow_name));
+  put_index(flow_status_prefix(run.flow_name, run.status));
+  put_index(status_prefix(run.status));
+  if (!run.trigger_object || !run.trigger_record_id) return;
+  std::string key(1, kByRecord);
+  add_name(key, *run.trigger_object);
+  add_name(key, *run.trigger_record_id);
+  put_index(std::move(key));
+}
+
+rocksdb::Options make_options() {
+  rocksdb::Options options;
+  options.create_if_missing = true;
+  options.compression = rocksdb::kZSTD;
+  options.level_compaction_dynamic_level_bytes = true;
+  options.max_background_jobs = 6;
+  options.bytes_per_sync = 1 << 20;
+  options.compaction_pri = rocksdb::kMinOverlappingRatio;
+  rocksdb::BlockBasedTableOptions table;
+  table.block_size = 16 << 10;
+  table.cache_index_and_filter_blocks = true;
+  table.pin_l0_filter_and_index_blocks_in_cache = true;
+  table.filter_policy.reset(rocksdb::NewBloomFilterPolicy(10, false));
+  table.block_cache = rocksdb::NewLRUCache(std::size_t(4) << 30);
+  options.table_factory.reset(rocksdb::NewBlockBasedTableFactory(table));
+  return options;
+}
+
+}  // namespace
+
+RocksdbStore::RocksdbStore(const std::filesystem::path& directory) {
+  rocksdb::DB* database = nullptr;
+  require(rocksdb::DB::Open(make_options(), (directory / "rocksdb").string(), &database));
+  database_.reset(database);
+}
+
+RocksdbStore::~RocksdbStore() = default;
+
+void RocksdbStore::write(std::span<const Run> runs, bool durable) {
+  rocksdb::WriteBatch batch;
+  std::string value;
+  for (const Run& run : runs) put(batch, run, value);
+  rocksdb::WriteOptions options;
+  options.sync = durable;
+  options.disableWAL = !durable;
+  require(database_->Write(options, &batch));
+}
+
+void RocksdbStore::append(std::span<const Run> runs) { write(runs, true); }
+void RocksdbStore::load(std::span<const Run> runs) { write(runs, false); }
+
+void RocksdbStore::settle() {
+  require(database_->Flush({}));
+  rocksdb::CompactRangeOptions options;
+  options.bottommost_level_compaction = rocksdb::BottommostLevelCompaction::kForce;
+  require(database_->CompactRange(options, nullptr, nullptr));
+}
+
+std::size_t RocksdbStore::get_stored(std::string_view run_id) {
+  require(database_->Get({}, id_key(run_id), &value_));
+  return value_.size();
+}
+
+const Run& RocksdbStore::get(std::string_view run_id) {
+  rocksdb::PinnableSlice value;
+  require(database_->Get({}, database_->DefaultColumnFamily(), id_key(run_id), &value));
+  text_.clear();
+  decode_compact(value.ToStringView(), text_, run_);
+  return run_;
+}
+
+std::span<const RunHead> RocksdbStore::list(const PageRequest& request) {
+  const std::string prefix = request.status
+                                 ? flow_status_prefix(request.flow, *request.status)
+                                 : flow_prefix(request.flow);
+  // The index gives the ids; one MultiGet fetches the runs.
+  std::vector<std::string> keys;
+  keys.reserve(request.limit);
+  const std::unique_ptr<rocksdb::Iterator> entry(database_->NewIterator({}));
+  std::string last;
+  for (entry->Seek(prefix + request.cursor);
+       entry->Valid() && entry->key().starts_with(prefix) && keys.size() < request.limit;
+       entry->Next()) {
+    const std::string_view place = entry->key().ToStringView().substr(prefix.size());
+    if (place == request.cursor) continue;
+    keys.push_back(id_key(place.substr(kTimeBytes)));
+    if (keys.size() == request.limit) last = place;
+  }
+  require(entry->status());
+  next_cursor_ = std::move(last);
+
+  const std::vector<rocksdb::Slice> slices(keys.begin(), keys.end());
+  std::vector<rocksdb::PinnableSlice> values(keys.size());
+  std::vector<rocksdb::Status> statuses(keys.size());
+  database_->MultiGet({}, database_->DefaultColumnFamily(), keys.size(), slices.data(),
+                      values.data(), statuses.data());
+  text_.clear();
+  if (heads_.size() < keys.size()) heads_.resize(keys.size());
+  for (std::size_t i = 0; i < keys.size(); ++i) {
+    require(statuses[i]);
+    decode_compact_head(values[i].ToStringView(), text_, heads_[i]);
+  }
+  return std::span(heads_).first(keys.size());
+}
+
+std::uint64_t RocksdbStore::count_prefix(const std::string& prefix) {
+  const std::unique_ptr<rocksdb::Iterator> entry(database_->NewIterator({}));
+  std::uint64_t count = 0;
+  for (entry->Seek(prefix); entry->Valid() && entry->key().starts_with(prefix); entry->Next())
+    ++count;
+  require(entry->status());
+  return count;
+}
+
+std::uint64_t RocksdbStore::count_flow(std::string_view flow) {
+  return count_prefix(flow_prefix(flow));
+}
+std::uint64_t RocksdbStore::count_status(RunStatus status) {
+  return count_prefix(status_prefix(status));
+}
+
+}  // namespace runlog::bench
