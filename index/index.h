@@ -172,7 +172,7 @@ class ActiveIndex final : public SegmentIndex {
 // ---- the sealed form -----------------------------------------------------------------------
 
 // Persistent: never renumber. The tables of a sealed segment; kAddresses, kSupersedes and
-// kSequences belong to the log, which reads and writes them itself.
+// those from kSequences on belong to the log, which reads and writes them itself.
 enum class TableId : std::uint8_t {
   kAddresses = 1,
   kSupersedes = 2,
@@ -184,8 +184,10 @@ enum class TableId : std::uint8_t {
   kTimes = 8,
   kFlows = 9,
   kSequences = 10,
+  kNames = 11,
+  kDictionaries = 12,
 };
-inline constexpr unsigned kTableIdEnd = 11;
+inline constexpr unsigned kTableIdEnd = 13;
 
 struct TableBytes {
   TableId id;

@@ -84,6 +84,12 @@ struct RecordPlace {
   SequenceNumber sequence = 0;
 };
 
+// The visible record of a run in segments[first_segment] or later, or nullopt. `id_hash` is
+// run_id_hash(run_id). Errors: Corruption.
+Expected<std::optional<RecordPlace>> find_run_from(const Snapshot& snapshot, RecordReader& reader,
+                                                   std::string_view run_id, std::uint64_t id_hash,
+                                                   std::size_t first_segment);
+
 // The visible record of a run, or nullopt. Compares ids, not only hashes. Errors: Corruption.
 Expected<std::optional<RecordPlace>> find_run(const Snapshot& snapshot, RecordReader& reader,
                                               std::string_view run_id);

@@ -1,0 +1,180 @@
+#include "log/catalog.h"
+
+#include <algorithm>
+#include <chrono>
+#include <random>
+
+#include <fmt/format.h>
+
+#include "log/file_io.h"
+#include "log/kill_point.h"
+
+namespace runlog {
+namespace {
+
+// The catalog is a few pages; address space is free.
+constexpr std::size_t kStateMapBytes = 1ull << 30;
+
+std::uint64_t random_id() {
+  std::random_device device;
+  return (std::uint64_t(device()) << 32) | device();
+}
+
+Error damaged(const LmdbEnv& env, const std::string& what) {
+  return {ErrorCode::Corruption, fmt::format("'{}' is damaged: {}", env.file().string(), what)};
+}
+
+}  // namespace
+
+Expected<std::unique_ptr<Catalog>> Catalog::create(const std::filesystem::path& log) {
+  if (auto made = make_directory(log / "state"); !made) return tl::unexpected(made.error());
+  if (auto made = make_directory(log / "segments"); !made) return tl::unexpected(made.error());
+  LmdbEnv::Options options;
+  options.map_bytes = kStateMapBytes;
+  auto env = LmdbEnv::open(log / "state", options);
+  if (!env) return tl::unexpected(env.error());
+  std::unique_ptr<Catalog> catalog(new Catalog(std::move(*env)));
+  LogIdentity& identity = catalog->identity_;
+  identity.log_id = random_id();
+  identity.created_at = std::chrono::duration_cast<std::chrono::milliseconds>(
+                            std::chrono::system_clock::now().time_since_epoch())
+                            .count();
+  auto write = LmdbWrite::begin(*catalog->env_);
+  if (!write) return tl::unexpected(write.error());
+  CatalogGeneration generation;
+  auto put = write->put(LmdbTable::kTables, kIdentityKey, sealed_bytes(identity));
+  if (put) put = write->put(LmdbTable::kTables, kGenerationKey, sealed_bytes(generation));
+  if (put) put = write->commit();
+  if (!put) return tl::unexpected(put.error());
+  if (auto synced = sync_directory(log / "state"); !synced) return tl::unexpected(synced.error());
+  return catalog;
+}
+
+Expected<std::unique_ptr<Catalog>> Catalog::open(const std::filesystem::path& log,
+                                                 bool read_only) {
+  const auto length = file_bytes(log / "state" / "data.mdb");
+  if (!length) {
+    if (length.error().code != ErrorCode::NotFound) return tl::unexpected(length.error());
+    return fail(ErrorCode::NotFound, fmt::format("there is no log in '{}'", log.string()));
+  }
+  LmdbEnv::Options options;
+  options.map_bytes = read_only ? 0 : kStateMapBytes;
+  options.read_only = read_only;
+  auto env = LmdbEnv::open(log / "state", options);
+  if (!env) return tl::unexpected(env.error());
+  std::unique_ptr<Catalog> catalog(new Catalog(std::move(*env)));
+  if (auto loaded = catalog->load_identity(); !loaded) return tl::unexpected(loaded.error());
+  return catalog;
+}
+
+Expected<void> Catalog::load_identity() {
+  auto read = LmdbRead::begin(*env_);
+  if (!read) return tl::unexpected(read.error());
+  auto stored = read->get(LmdbTable::kTables, kIdentityKey);
+  if (!stored) return tl::unexpected(stored.error());
+  const auto identity = *stored ? read_sealed<LogIdentity>(**stored) : std::nullopt;
+  if (!identity || identity->magic != LogIdentity::kMagic || identity->version != 1)
+    return tl::unexpected(damaged(*env_, "the log's identity fails its checksum"));
+  identity_ = *identity;
+  auto generation = load_generation(*read);
+  if (!generation) return tl::unexpected(generation.error());
+  generation_ = generation->generation;
+  next_segment_id_ = generation->next_segment_id;
+  return {};
+}
+
+Expected<CatalogGeneration> Catalog::load_generation(const LmdbRead& read) const {
+  auto stored = read.get(LmdbTable::kTables, kGenerationKey);
+  if (!stored) return tl::unexpected(stored.error());
+  const auto generation = *stored ? read_sealed<CatalogGeneration>(**stored) : std::nullopt;
+  if (!generation)
+    return tl::unexpected(damaged(*env_, "the catalog's generation fails its checksum"));
+  return *generation;
+}
+
+Expected<std::uint64_t> Catalog::generation() const {
+  auto read = LmdbRead::begin(*env_);
+  if (!read) return tl::unexpected(read.error());
+  auto generation = load_generation(*read);
+  if (!generation) return tl::unexpected(generation.error());
+  return generation->generation;
+}
+
+Expected<Catalog::Contents> Catalog::read() const {
+  auto read = LmdbRead::begin(*env_);
+  if (!read) return tl::unexpected(read.error());
+  auto generation = load_generation(*read);
+  if (!generation) return tl::unexpected(generation.error());
+  Contents contents;
+  contents.generation = generation->generation;
+  contents.next_segment_id = generation->next_segment_id;
+  Expected<void> result;
+  auto scanned = read->scan(LmdbTable::kSegments, 0, [&](std::uint64_t id, Bytes value) {
+    const auto entry = read_sealed<CatalogEntry>(value);
+    if (!entry || entry->id != id || entry->version != kSegmentFormatVersion ||
+        id >= generation->next_segment_id) {
+      result = tl::unexpected(
+          damaged(*env_, fmt::format("the catalog's entry for segment {} fails its checksum", id)));
+      return false;
+    }
+    contents.segments.push_back(*entry);
+    return true;
+  });
+  if (!scanned) return tl::unexpected(scanned.error());
+  if (!result) return tl::unexpected(result.error());
+  std::sort(contents.segments.begin(), contents.segments.end(),
+            [](const CatalogEntry& a, const CatalogEntry& b) {
+              return std::pair(a.base, a.id) < std::pair(b.base, b.id);
+            });
+  return contents;
+}
+
+Expected<void> Catalog::commit(std::span<const CatalogEntry> put,
+                               std::span<const std::uint64_t> remove) {
+  auto write = LmdbWrite::begin(*env_);
+  if (!write) return tl::unexpected(write.error());
+  for (CatalogEntry entry : put)
+    if (auto done = write->put(LmdbTable::kSegments, entry.id, sealed_bytes(entry)); !done)
+      return done;
+  for (const std::uint64_t id : remove)
+    if (auto done = write->remove(LmdbTable::kSegments, id); !done) return done;
+  CatalogGeneration generation;
+  generation.generation = generation_ + 1;
+  generation.next_segment_id = next_segment_id_;
+  if (auto done = write->put(LmdbTable::kTables, kGenerationKey, sealed_bytes(generation)); !done)
+    return done;
+  kill_point("catalog.before_commit");
+  return write->commit();
+}
+
+Expected<void> Catalog::change(std::span<const CatalogEntry> put,
+                               std::span<const std::uint64_t> remove) {
+  std::lock_guard lock(change_mutex_);
+  return change_locked(put, remove);
+}
+
+Expected<void> Catalog::change_locked(std::span<const CatalogEntry> put,
+                                      std::span<const std::uint64_t> remove) {
+  auto done = commit(put, remove);
+  if (!done) {
+    // Whether it took effect is unknown: look again, so that the next change builds on the truth.
+    if (auto opened = env_->reopen(); !opened) return opened;
+    if (auto loaded = load_identity(); !loaded) return loaded;
+    return done;
+  }
+  ++generation_;
+  kill_point("catalog.after_commit");
+  return {};
+}
+
+Expected<std::uint64_t> Catalog::begin_segment(SequenceNumber base) {
+  std::lock_guard lock(change_mutex_);
+  CatalogEntry entry;
+  entry.state = SegmentState::kBuilding;
+  entry.id = next_segment_id_++;
+  entry.base = base;
+  if (auto done = change_locked(std::span(&entry, 1), {}); !done) return tl::unexpected(done.error());
+  return entry.id;
+}
+
+}  // namespace runlog

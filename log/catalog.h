@@ -1,0 +1,60 @@
+// The catalog: which segments a log consists of, kept in state/. Every change is one synced
+// transaction and raises the generation, by which readers in other processes notice it.
+#pragma once
+
+#include <filesystem>
+#include <memory>
+#include <mutex>
+#include <span>
+#include <vector>
+
+#include "index/error.h"
+#include "log/lmdb_env.h"
+#include "log/segment_format.h"
+
+namespace runlog {
+
+class Catalog {
+ public:
+  // Makes the state directory of a new log. Errors: IoError; DiskFull.
+  static Expected<std::unique_ptr<Catalog>> create(const std::filesystem::path& log);
+  // Errors: NotFound (no log here); Corruption; IoError.
+  static Expected<std::unique_ptr<Catalog>> open(const std::filesystem::path& log, bool read_only);
+
+  const LogIdentity& identity() const { return identity_; }
+
+  struct Contents {
+    std::uint64_t generation = 0;
+    std::uint64_t next_segment_id = 1;
+    std::vector<CatalogEntry> segments;  // by base, then id
+  };
+  // Reads everything, consistently. Thread-safe. Errors: Corruption; IoError.
+  Expected<Contents> read() const;
+  // Only the generation. Thread-safe. Errors: as read().
+  Expected<std::uint64_t> generation() const;
+
+  // Writes and removes entries in one transaction. Thread-safe. After a failure the catalog
+  // mends itself, and what it says is either the old or the new state: read() it again.
+  // Errors: DiskFull; IoError.
+  Expected<void> change(std::span<const CatalogEntry> put,
+                        std::span<const std::uint64_t> remove = {});
+  // Names a segment that is about to be made, under an id that no segment ever had. Until change()
+  // says what became of it, the next open removes it. Errors: as change().
+  Expected<std::uint64_t> begin_segment(SequenceNumber base);
+
+ private:
+  explicit Catalog(std::unique_ptr<LmdbEnv> env) : env_(std::move(env)) {}
+  Expected<void> load_identity();
+  Expected<void> change_locked(std::span<const CatalogEntry> put,
+                               std::span<const std::uint64_t> remove);
+  Expected<void> commit(std::span<const CatalogEntry> put, std::span<const std::uint64_t> remove);
+  Expected<CatalogGeneration> load_generation(const LmdbRead& read) const;
+
+  std::unique_ptr<LmdbEnv> env_;
+  LogIdentity identity_;
+  std::mutex change_mutex_;  // guards what follows
+  std::uint64_t generation_ = 0;
+  std::uint64_t next_segment_id_ = 1;
+};
+
+}  // namespace runlog

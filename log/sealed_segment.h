@@ -1,0 +1,67 @@
+// A sealed segment: a file that never changes again, read in place from a plain mapping. Its tables
+// and records are found through the footer's and the address table's offsets, without LMDB.
+#pragma once
+
+#include <filesystem>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <vector>
+
+#include "index/error.h"
+#include "index/index.h"
+#include "log/dictionary.h"
+#include "log/file_io.h"
+#include "log/names.h"
+#include "log/segment.h"
+#include "log/segment_format.h"
+
+namespace runlog {
+
+class SealedSegment final : public Segment {
+ public:
+  // Opens the segment that `entry` describes. Verifies the file's length, the footer and the tables
+  // that every reader needs whole (sequences, supersedes, names, dictionaries); the others at their
+  // first use. Its names and dictionaries are added to the log's.
+  // Errors: Corruption (names the file and the check that failed); IoError.
+  static Expected<std::shared_ptr<SealedSegment>> open(const std::filesystem::path& log,
+                                                       const CatalogEntry& entry,
+                                                       std::uint64_t log_id, NameTable& names,
+                                                       Dictionaries& dictionaries);
+
+  const SegmentFooter& footer() const { return footer_; }
+  // The sequence numbers that this segment's records supersede.
+  const std::vector<SequenceNumber>& supersedes() const { return supersedes_; }
+  Bytes file_contents() const { return mapping_->bytes(); }
+  // A table's bytes, verified. Empty if the segment has no such table. Errors: Corruption.
+  Expected<Bytes> table(TableId id) const;
+
+  const SealedIndex& index() const override { return *index_; }
+  SequenceNumber sequence(Ordinal ordinal) const override;
+  Ordinal lower_bound(SequenceNumber sequence, Ordinal end) const override;
+  Expected<Bytes> record(Ordinal ordinal) const override;
+  // Where a record begins in the file, without verifying the address table; 0 if out of range. Only
+  // to be prefetched.
+  const std::byte* likely_record(Ordinal ordinal) const;
+
+ private:
+  SealedSegment(const CatalogEntry& entry, std::filesystem::path file)
+      : Segment(entry.id, entry.base, std::move(file)) {}
+  Expected<void> read_footer(const CatalogEntry& entry, std::uint64_t log_id);
+  Expected<void> open_tables();
+  using Restore = std::function<Expected<void>(std::uint64_t key, Bytes stored)>;
+  Expected<void> restore_all(TableId id, const Restore& restore) const;
+  Expected<void> check_addresses() const;
+  Error damaged(const std::string& what) const;
+
+  std::unique_ptr<FileMapping> mapping_;
+  SegmentFooter footer_;
+  std::unique_ptr<SealedIndex> index_;
+  std::vector<SequenceNumber> supersedes_;
+  const std::byte* sequences_ = nullptr;  // u32 above base() each; null without gaps
+  const std::byte* addresses_ = nullptr;
+  mutable std::once_flag addresses_once_;
+  mutable bool addresses_good_ = false;
+};
+
+}  // namespace runlog

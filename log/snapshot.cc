@@ -1,0 +1,117 @@
+#include "log/snapshot.h"
+
+#include <array>
+
+#include <fmt/format.h>
+
+#include "log/sealed_segment.h"
+#include "log/segment.h"
+
+namespace runlog {
+
+const SegmentIndex& SegmentView::index() const { return segment->index(); }
+
+SequenceNumber SegmentView::sequence(Ordinal ordinal) const { return segment->sequence(ordinal); }
+
+Ordinal SegmentView::lower_bound(SequenceNumber sequence) const {
+  return segment->lower_bound(sequence, end);
+}
+
+std::uint64_t Snapshot::live() const {
+  std::uint64_t runs = 0;
+  for (const SegmentView& view : segments) runs += view.live();
+  return runs;
+}
+
+// The read transactions on segments that are not sealed, by position. At most the active segment
+// and the few that wait to be sealed have one.
+struct RecordReader::ActiveRead {
+  struct Open {
+    std::size_t segment;
+    LmdbRead read;
+  };
+  std::vector<Open> open;
+};
+
+RecordReader::RecordReader(const Snapshot& snapshot) : snapshot_(snapshot) {}
+RecordReader::~RecordReader() = default;
+
+Expected<std::span<const std::byte>> RecordReader::read(std::size_t segment, Ordinal ordinal) {
+  const Segment& source = *snapshot_.segments[segment].segment;
+  LmdbEnv* const env = source.environment();
+  if (env == nullptr) return source.record(ordinal);
+
+  if (!active_) active_ = std::make_unique<ActiveRead>();
+  const LmdbRead* transaction = nullptr;
+  for (const auto& open : active_->open)
+    if (open.segment == segment) transaction = &open.read;
+  if (transaction == nullptr) {
+    auto begun = LmdbRead::begin(*env);
+    if (!begun) return tl::unexpected(begun.error());
+    active_->open.push_back({segment, std::move(*begun)});
+    transaction = &active_->open.back().read;
+  }
+  const SequenceNumber sequence = source.sequence(ordinal);
+  auto record = transaction->get(LmdbTable::kRecords, sequence);
+  if (!record) return tl::unexpected(record.error());
+  if (!*record)
+    return fail(ErrorCode::Corruption, fmt::format("'{}' is damaged: record {} is missing",
+                                                   source.file().string(), sequence));
+  return **record;
+}
+
+void RecordReader::prefetch(std::size_t segment, Ordinal ordinal) {
+  const Segment& source = *snapshot_.segments[segment].segment;
+  if (source.environment() != nullptr) return;
+  const std::byte* const at = static_cast<const SealedSegment&>(source).likely_record(ordinal);
+  if (at == nullptr) return;
+  __builtin_prefetch(at);
+  __builtin_prefetch(at + 64);
+}
+
+Error RecordReader::with_place(Error error, std::size_t segment, Ordinal ordinal) const {
+  const Segment& source = *snapshot_.segments[segment].segment;
+  error.message = fmt::format("record {} of '{}': {}", source.sequence(ordinal),
+                              source.file().string(), error.message);
+  return error;
+}
+
+Expected<std::optional<RecordPlace>> find_run_from(const Snapshot& snapshot, RecordReader& reader,
+                                                   std::string_view run_id, std::uint64_t id_hash,
+                                                   std::size_t first_segment) {
+  // Ask for every filter's cache line before looking at the first: the fetches overlap.
+  for (std::size_t i = first_segment; i < snapshot.segments.size(); ++i)
+    snapshot.segments[i].index().prefetch_id(id_hash);
+  for (std::size_t i = snapshot.segments.size(); i-- > first_segment;) {
+    const SegmentView& view = snapshot.segments[i];
+    std::array<Ordinal, 8> few;
+    std::vector<Ordinal> many;
+    std::span<Ordinal> candidates = few;
+    auto count = view.index().find_id(id_hash, view.end, candidates);
+    if (!count) return tl::unexpected(count.error());
+    if (*count > few.size()) {
+      // A run that was superseded many times within one segment.
+      many.resize(*count);
+      candidates = many;
+      count = view.index().find_id(id_hash, view.end, candidates);
+      if (!count) return tl::unexpected(count.error());
+    }
+    for (const Ordinal ordinal : candidates.first(*count)) {
+      auto record = reader.read(i, ordinal);
+      if (!record) return tl::unexpected(record.error());
+      const SequenceNumber sequence = view.sequence(ordinal);
+      const auto head = HeadView::open(*record, sequence);
+      if (!head) return tl::unexpected(reader.with_place(head.error(), i, ordinal));
+      if (!head->run_id_is(run_id) || view.is_dead(ordinal)) continue;
+      return std::optional(RecordPlace{i, ordinal, sequence});
+    }
+  }
+  return std::optional<RecordPlace>();
+}
+
+Expected<std::optional<RecordPlace>> find_run(const Snapshot& snapshot, RecordReader& reader,
+                                              std::string_view run_id) {
+  return find_run_from(snapshot, reader, run_id, run_id_hash(run_id), 0);
+}
+
+}  // namespace runlog
