@@ -1,0 +1,42 @@
+// What a test needs to run a program under the I/O shim.
+#pragma once
+
+#include <catch2/catch.hpp>
+
+#include <filesystem>
+
+#include "tests/faults/child_process.h"
+#include "tests/faults/io_shim.h"
+
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define RUNLOG_SANITIZED 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
+#define RUNLOG_SANITIZED 1
+#endif
+#endif
+
+// A sanitizer's runtime must be the first library of a process, and so must a preloaded one.
+#ifdef RUNLOG_SANITIZED
+#define RUNLOG_NEEDS_SHIM()                                                       \
+  do {                                                                            \
+    WARN("skipped: the I/O shim cannot be preloaded into a sanitizer's program"); \
+    return;                                                                       \
+  } while (false)
+#else
+#define RUNLOG_NEEDS_SHIM() static_cast<void>(0)
+#endif
+
+namespace runlog::faults {
+
+// Records what the program does below `watched` into `journal`.
+inline Environment shim_environment(const std::filesystem::path& watched,
+                                    const std::filesystem::path& journal,
+                                    const std::filesystem::path& acks) {
+  return {{"LD_PRELOAD", RUNLOG_IO_SHIM_PATH},
+          {kShimDirectory, watched.string()},
+          {kShimJournal, journal.string()},
+          {kShimAcks, acks.string()}};
+}
+
+}  // namespace runlog::faults
