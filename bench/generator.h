@@ -36,10 +36,11 @@ class Generator {
   // The id of run number `n`.
   std::string run_id(std::uint64_t n) const;
 
-  // The flow with the most runs, and a flow with more than one in twenty of the runs of which one
-  // in two hundred fails.
-  std::string_view busiest_flow() const { return flows_[0].name; }
-  std::string_view rarely_failing_flow() const { return flows_[kRarelyFailing].name; }
+  // The flow with the `rank`-th most runs, the one with the most of all, and a flow with more than
+  // one in twenty of the runs, of which one in two hundred fails.
+  std::string_view flow(std::size_t rank) const { return flows_[rank].name; }
+  std::string_view busiest_flow() const { return flow(0); }
+  std::string_view rarely_failing_flow() const { return flow(kRarelyFailing); }
 
  private:
   static constexpr std::size_t kRarelyFailing = 2;
