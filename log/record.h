@@ -65,7 +65,8 @@ struct EncodedRun {
 
 // xxh3-64 of a run id's text, as the index uses it.
 std::uint64_t run_id_hash(std::string_view run_id);
-// The key of a (trigger object, record id) pair, kind kRecord.
+// The key of a (trigger object, record id) pair, kind kRecord. It is made of the record id alone,
+// which hardly two objects share: a head knows its object only by symbol. matches_record() decides.
 TermKey record_term(std::string_view object, std::string_view record_id);
 // The key of a value that has no symbol.
 TermKey inline_term(TermKind kind, std::string_view value);
@@ -116,6 +117,9 @@ class HeadView {
   bool matches(TermKind kind, std::string_view value, const NameTable& names) const;
   bool matches_record(std::string_view object, std::string_view record_id,
                       const NameTable& names) const;
+
+  // The head's own bytes.
+  std::span<const std::byte> bytes() const { return bytes_; }
 
  private:
   std::span<const std::byte> bytes_;

@@ -1,0 +1,490 @@
+#include "log/record_head.h"
+
+#include <algorithm>
+
+#include "log/name_reader.h"
+#include "log/xxh.h"
+
+namespace runlog {
+namespace {
+
+// Persistent: never renumber. Where the fields of the fixed part stand.
+constexpr std::size_t kAtHeadBytes = 4;
+constexpr std::size_t kAtVersion = 6;
+constexpr std::size_t kAtFlags = 7;
+constexpr std::size_t kAtBodyBytes = 8;
+constexpr std::size_t kAtBodyChecksum = 12;
+constexpr std::size_t kAtRecordedAt = 16;
+constexpr std::size_t kAtSupersedes = 22;
+constexpr std::size_t kAtStartedAt = 28;
+constexpr std::size_t kAtPresent = 34;
+static_assert(kAtPresent + 2 == kHeadFixedBytes);
+
+// Persistent: never renumber. Bits of the flags byte, above the status.
+constexpr std::uint8_t kStatusMask = 3;
+constexpr std::uint8_t kIdIsUuid = 1 << 2;
+constexpr std::uint8_t kBodyIsCompressed = 1 << 3;
+constexpr std::uint8_t kHasFinished = 1 << 4;
+constexpr std::uint8_t kHasDuration = 1 << 5;
+constexpr std::uint8_t kDurationDiffers = 1 << 6;  // from finished − started, or there is no finish
+
+// Persistent: never renumber. Which fields the tail has, in the order in which they stand there.
+enum Present : std::uint16_t {
+  kHasCounts = 1 << 0,
+  kHasDictionary = 1 << 1,
+  kHasVersion = 1 << 2,
+  kHasUser = 1 << 3,
+  kHasOrganization = 1 << 4,
+  kHasTriggerType = 1 << 5,
+  kHasTriggerObject = 1 << 6,
+  kHasRecordId = 1 << 7,
+  kHasNode = 1 << 8,
+  kHasFailingNode = 1 << 9,
+  kHasCode = 1 << 10,
+  kHasMessage = 1 << 11,
+  kMessageIsCut = 1 << 12,
+  kHasFingerprint = 1 << 13,
+  kHasLabels = 1 << 14,
+};
+
+template <typename T>
+T load(std::span<const std::byte> bytes, std::size_t at) {
+  T value;
+  std::memcpy(&value, bytes.data() + at, sizeof value);
+  return value;
+}
+
+template <typename T>
+void store(std::byte* bytes, std::size_t at, T value) {
+  std::memcpy(bytes + at, &value, sizeof value);
+}
+
+std::uint64_t load48(std::span<const std::byte> bytes, std::size_t at) {
+  return load<std::uint32_t>(bytes, at) |
+         std::uint64_t(load<std::uint16_t>(bytes, at + 4)) << 32;
+}
+
+void store48(std::byte* bytes, std::size_t at, std::uint64_t value) {
+  store(bytes, at, std::uint32_t(value));
+  store(bytes, at + 4, std::uint16_t(value >> 32));
+}
+
+std::int64_t load_time(std::span<const std::byte> bytes, std::size_t at) {
+  return std::int64_t(load48(bytes, at) << 16) >> 16;
+}
+
+std::uint8_t flags_of(std::span<const std::byte> head) { return std::uint8_t(head[kAtFlags]); }
+
+std::uint32_t head_checksum(std::span<const std::byte> head, SequenceNumber sequence) {
+  return std::uint32_t(
+      XXH3_64bits_withSeed(head.data() + 4, head.size() - 4, sequence));
+}
+
+// A reader that stands behind the run's id.
+ByteReader after_id(std::span<const std::byte> head) {
+  ByteReader reader(head.data() + kHeadFixedBytes, head.size() - kHeadFixedBytes);
+  if (flags_of(head) & kIdIsUuid) {
+    reader.bytes(16);
+  } else {
+    reader.text();
+  }
+  return reader;
+}
+
+void write_stored_text(Symbol symbol, std::string_view text, ByteWriter& out) {
+  if (symbol != 0) {
+    out.varint(std::uint64_t(symbol) << 1);
+  } else {
+    out.varint(std::uint64_t(text.size()) << 1 | 1);
+    out.bytes(text.data(), text.size());
+  }
+}
+
+// The fields in front of the names; returns a reader behind them.
+ByteReader read_front(std::span<const std::byte> head, HeadFields& out) {
+  const std::uint8_t flags = flags_of(head);
+  const std::uint16_t present = load<std::uint16_t>(head, kAtPresent);
+  ByteReader reader = after_id(head);
+  out.flow = Symbol(reader.varint());
+  out.has_finished = flags & kHasFinished;
+  out.has_duration = flags & kHasDuration;
+  if (out.has_finished) out.finished_delta = reader.signed_varint();
+  out.duration = flags & kDurationDiffers ? reader.signed_varint() : out.finished_delta;
+  if (present & kHasCounts) {
+    out.selected = reader.signed_varint();
+    out.acted = reader.signed_varint();
+    out.unmeasured = reader.signed_varint();
+  }
+  if (present & kHasDictionary) out.dictionary = std::uint32_t(reader.varint());
+  return reader;
+}
+
+}  // namespace
+
+StoredText read_stored_text(ByteReader& reader) {
+  StoredText out;
+  const std::uint64_t tag = reader.varint();
+  out.present = true;
+  if (tag & 1) {
+    out.text = reader.bytes(tag >> 1);
+  } else {
+    out.symbol = Symbol(tag >> 1);
+  }
+  return out;
+}
+
+bool read_head(std::span<const std::byte> head, HeadFields& out) {
+  ByteReader reader = read_front(head, out);
+  const std::uint16_t present = load<std::uint16_t>(head, kAtPresent);
+  out.has_version = present & kHasVersion;
+  if (out.has_version) out.version = reader.signed_varint();
+  if (present & kHasUser) out.user = read_stored_text(reader);
+  if (present & kHasOrganization) out.organization = read_stored_text(reader);
+  if (present & kHasTriggerType) out.trigger_type = read_stored_text(reader);
+  if (present & kHasTriggerObject) out.trigger_object = read_stored_text(reader);
+  if (present & kHasRecordId) {
+    out.record_id.present = true;
+    out.record_id.text = reader.text();
+  }
+  if (present & kHasNode) out.node = read_stored_text(reader);
+  if (present & kHasFailingNode) out.failing_node = read_stored_text(reader);
+  if (present & kHasCode) out.code = read_stored_text(reader);
+  out.has_message = present & kHasMessage;
+  out.message_is_cut = present & kMessageIsCut;
+  if (out.has_message) out.message = reader.text();
+  if (present & kHasFingerprint) out.fingerprint = Symbol(reader.varint());
+  if (present & kHasLabels) {
+    out.label_count = std::min<std::uint64_t>(reader.varint(), kMaxLabels);
+    out.labels = reader;
+    for (std::size_t i = 0; i < out.label_count; ++i) read_stored_text(reader);
+  }
+  return !reader.failed();
+}
+
+std::string_view read_run_id(std::span<const std::byte> head, char (&text)[kRunIdTextBytes]) {
+  ByteReader reader(head.data() + kHeadFixedBytes, head.size() - kHeadFixedBytes);
+  if (!(flags_of(head) & kIdIsUuid)) return reader.text();
+  const std::string_view uuid = reader.bytes(16);
+  if (uuid.empty()) return {};
+  uuid_text(reinterpret_cast<const std::byte*>(uuid.data()), text);
+  return {text, kRunIdTextBytes};
+}
+
+std::size_t head_bytes(std::span<const std::byte> record) {
+  return load<std::uint16_t>(record, kAtHeadBytes);
+}
+
+BodyPlace body_place(std::span<const std::byte> head, const HeadFields& fields) {
+  return {load<std::uint32_t>(head, kAtBodyBytes), load<std::uint32_t>(head, kAtBodyChecksum),
+          (flags_of(head) & kBodyIsCompressed) != 0, fields.dictionary};
+}
+
+std::string_view head_message(std::string_view message) {
+  if (message.size() <= kHeadMessageBytes) return message;
+  std::size_t end = kHeadMessageBytes;
+  while (end > 0 && (std::uint8_t(message[end]) & 0xc0) == 0x80) --end;
+  return message.substr(0, end);
+}
+
+// ---- writing --------------------------------------------------------------------------------
+
+namespace {
+
+// Writes the tail's fields and notes which there are.
+class TailWriter {
+ public:
+  TailWriter(const Run& run, SymbolWriter& symbols, ByteWriter& out)
+      : run_(run), symbols_(symbols), out_(out) {}
+
+  std::uint16_t write(const BodyPlace& body) {
+    write_counts();
+    if (body.dictionary != 0) {
+      present_ |= kHasDictionary;
+      out_.varint(body.dictionary);
+    }
+    if (run_.flow_version) {
+      present_ |= kHasVersion;
+      out_.signed_varint(*run_.flow_version);
+    }
+    name(kHasUser, NameKind::kUser, "userId", run_.user_id);
+    name(kHasOrganization, NameKind::kOrganization, "organizationId", run_.organization_id);
+    name(kHasTriggerType, NameKind::kTriggerType, "triggerType", run_.trigger_type);
+    name(kHasTriggerObject, NameKind::kTriggerObject, "triggerObject", run_.trigger_object);
+    if (run_.trigger_record_id) {
+      present_ |= kHasRecordId;
+      symbols_.check_name("triggerRecordId", *run_.trigger_record_id);
+      out_.text(*run_.trigger_record_id);
+    }
+    name(kHasNode, NameKind::kNode, "nodeId", run_.node_id);
+    if (run_.error) write_error(*run_.error);
+    if (!run_.labels.empty()) write_labels();
+    return present_;
+  }
+
+ private:
+  void write_counts() {
+    if (!run_.summary) return;
+    const RunSummary& summary = *run_.summary;
+    if (summary.selected == 0 && summary.acted == 0 && summary.unmeasured == 0) return;
+    present_ |= kHasCounts;
+    out_.signed_varint(summary.selected);
+    out_.signed_varint(summary.acted);
+    out_.signed_varint(summary.unmeasured);
+  }
+
+  void name(Present bit, NameKind kind, std::string_view field, const OptionalText& text) {
+    if (!text) return;
+    present_ |= bit;
+    write_stored_text(symbols_.symbol(kind, field, *text), *text, out_);
+  }
+
+  void write_error(const RunError& error) {
+    name(kHasFailingNode, NameKind::kNode, "error.nodeId", error.node_id);
+    name(kHasCode, NameKind::kErrorCode, "error.code", error.code);
+    if (!error.message) return;
+    symbols_.check_free_text("error.message", *error.message);
+    const std::string_view kept = head_message(*error.message);
+    present_ |= kHasMessage;
+    if (kept.size() != error.message->size()) present_ |= kMessageIsCut;
+    out_.text(kept);
+    // Without a symbol for it the fingerprint is computed again from the message when needed.
+    const std::string fingerprint = error_fingerprint(kept);
+    if (const Symbol symbol =
+            symbols_.symbol(NameKind::kFingerprint, "error.message", fingerprint)) {
+      present_ |= kHasFingerprint;
+      out_.varint(symbol);
+    }
+  }
+
+  void write_labels() {
+    if (run_.labels.size() > kMaxLabels) {
+      symbols_.refuse(ErrorCode::TooLarge,
+                      "field 'labels' has " + std::to_string(run_.labels.size()) +
+                          " members; the limit is " + std::to_string(kMaxLabels));
+      return;
+    }
+    present_ |= kHasLabels;
+    out_.varint(run_.labels.size());
+    for (const auto& [key, value] : run_.labels) {
+      if (key.find('=') != std::string_view::npos) {
+        symbols_.refuse(ErrorCode::InvalidArgument,
+                        "field 'labels' has the key '" + std::string(key) + "', which contains '='");
+        return;
+      }
+      const std::string name = label_name(key, value);
+      write_stored_text(symbols_.symbol(NameKind::kLabel, "labels", name), name, out_);
+    }
+  }
+
+  const Run& run_;
+  SymbolWriter& symbols_;
+  ByteWriter& out_;
+  std::uint16_t present_ = 0;
+};
+
+bool check_required(const Run& run, SymbolWriter& symbols) {
+  if (run.run_id.empty()) symbols.refuse(ErrorCode::InvalidArgument, "field 'runId' is empty");
+  if (run.flow_name.empty()) {
+    symbols.refuse(ErrorCode::InvalidArgument, "field 'flowName' is empty");
+  }
+  if (run.started_at < kMinStoredTime || run.started_at > kMaxStoredTime) {
+    symbols.refuse(ErrorCode::InvalidArgument,
+                   "field 'startedAt' is " + std::to_string(run.started_at) +
+                       " ms, which is further from 1970 than 4,459 years");
+  }
+  if (std::size_t(run.status) >= kRunStatusCount) {
+    symbols.refuse(ErrorCode::InvalidArgument, "field 'status' is not one of the four that end a run");
+  }
+  return true;
+}
+
+}  // namespace
+
+void write_head(const Run& run, const BodyPlace& body, SymbolWriter& symbols, ByteWriter& out) {
+  check_required(run, symbols);
+  out.clear();
+  out.skip(kHeadFixedBytes);
+  std::uint8_t flags = std::uint8_t(run.status) & kStatusMask;
+  std::array<std::uint8_t, 16> uuid;
+  if (uuid_of(run.run_id, uuid)) {
+    flags |= kIdIsUuid;
+    out.bytes(uuid.data(), uuid.size());
+  } else {
+    symbols.check_name("runId", run.run_id);
+    out.text(run.run_id);
+  }
+  const Symbol flow = symbols.symbol(NameKind::kFlow, "flowName", run.flow_name);
+  if (flow == 0) {
+    symbols.refuse(ErrorCode::TooLarge, "field 'flowName' does not fit into the log's name table");
+  }
+  out.varint(flow);
+  const std::int64_t finished_delta =
+      run.finished_at ? minus(*run.finished_at, run.started_at) : 0;
+  if (run.finished_at) {
+    flags |= kHasFinished;
+    out.signed_varint(finished_delta);
+  }
+  if (run.duration_ms) {
+    flags |= kHasDuration;
+    if (!run.finished_at || *run.duration_ms != finished_delta) {
+      flags |= kDurationDiffers;
+      out.signed_varint(*run.duration_ms);
+    }
+  }
+  if (body.compressed) flags |= kBodyIsCompressed;
+  const std::uint16_t present = TailWriter(run, symbols, out).write(body);
+  if (out.size() > kMaxHeadBytes) {
+    symbols.refuse(ErrorCode::TooLarge, "the names and labels of the run take " +
+                                            std::to_string(out.size()) + " bytes; the limit is " +
+                                            std::to_string(kMaxHeadBytes));
+  }
+  std::byte* head = out.data();
+  std::memset(head, 0, kHeadFixedBytes);
+  store(head, kAtHeadBytes, std::uint16_t(out.size()));
+  store(head, kAtVersion, kHeadVersion);
+  store(head, kAtFlags, flags);
+  store(head, kAtBodyBytes, body.bytes);
+  store(head, kAtBodyChecksum, body.checksum);
+  store48(head, kAtStartedAt, std::uint64_t(run.started_at));
+  store(head, kAtPresent, present);
+}
+
+void finish_record(std::span<std::byte> record, SequenceNumber sequence, UnixMs recorded_at,
+                   SequenceNumber supersedes) {
+  store48(record.data(), kAtRecordedAt, std::uint64_t(recorded_at));
+  store48(record.data(), kAtSupersedes, supersedes);
+  store(record.data(), 0, head_checksum(record.first(head_bytes(record)), sequence));
+}
+
+// ---- reading --------------------------------------------------------------------------------
+
+Expected<HeadView> HeadView::open(std::span<const std::byte> record, SequenceNumber sequence) {
+  if (record.size() < kHeadFixedBytes) {
+    return fail(ErrorCode::Corruption, "a record of " + std::to_string(record.size()) +
+                                           " bytes is shorter than any head");
+  }
+  const std::size_t head = runlog::head_bytes(record);
+  if (head < kHeadFixedBytes || head > record.size()) {
+    return fail(ErrorCode::Corruption, "the head's length, " + std::to_string(head) +
+                                           ", does not fit into a record of " +
+                                           std::to_string(record.size()) + " bytes");
+  }
+  if (load<std::uint32_t>(record, 0) != head_checksum(record.first(head), sequence)) {
+    return fail(ErrorCode::Corruption, "the head's checksum does not match");
+  }
+  if (std::uint8_t(record[kAtVersion]) != kHeadVersion) {
+    return fail(ErrorCode::Corruption,
+                "the head has version " + std::to_string(unsigned(record[kAtVersion])) +
+                    ", which this release does not know");
+  }
+  HeadView view;
+  view.bytes_ = record.first(head);
+  if (view.record_bytes() > record.size()) {
+    return fail(ErrorCode::Corruption, "the body's length, " +
+                                           std::to_string(load<std::uint32_t>(record, kAtBodyBytes)) +
+                                           ", does not fit into the record");
+  }
+  return view;
+}
+
+RunStatus HeadView::status() const { return RunStatus(flags_of(bytes_) & kStatusMask); }
+UnixMs HeadView::recorded_at() const { return load_time(bytes_, kAtRecordedAt); }
+UnixMs HeadView::started_at() const { return load_time(bytes_, kAtStartedAt); }
+SequenceNumber HeadView::supersedes() const { return load48(bytes_, kAtSupersedes); }
+bool HeadView::has_duration() const { return flags_of(bytes_) & kHasDuration; }
+bool HeadView::has_finished() const { return flags_of(bytes_) & kHasFinished; }
+
+UnixMs HeadView::finished_at() const {
+  HeadFields fields;
+  read_front(bytes_, fields);
+  if (fields.has_finished) return plus(started_at(), fields.finished_delta);
+  return fields.has_duration ? plus(started_at(), fields.duration) : recorded_at();
+}
+
+std::int64_t HeadView::duration_ms() const {
+  HeadFields fields;
+  read_front(bytes_, fields);
+  if (fields.has_duration) return fields.duration;
+  return fields.has_finished ? fields.finished_delta : minus(recorded_at(), started_at());
+}
+
+Symbol HeadView::flow() const { return Symbol(after_id(bytes_).varint()); }
+
+std::size_t HeadView::record_bytes() const {
+  const std::size_t bytes = bytes_.size() + load<std::uint32_t>(bytes_, kAtBodyBytes);
+  return (bytes + 7) & ~std::size_t(7);
+}
+
+std::int64_t HeadView::selected() const {
+  HeadFields fields;
+  read_front(bytes_, fields);
+  return fields.selected;
+}
+std::int64_t HeadView::acted() const {
+  HeadFields fields;
+  read_front(bytes_, fields);
+  return fields.acted;
+}
+std::int64_t HeadView::unmeasured() const {
+  HeadFields fields;
+  read_front(bytes_, fields);
+  return fields.unmeasured;
+}
+
+bool HeadView::run_id_is(std::string_view run_id) const {
+  char text[kRunIdTextBytes];
+  return read_run_id(bytes_, text) == run_id;
+}
+
+void HeadView::append_run_id(std::string& out) const {
+  char text[kRunIdTextBytes];
+  out.append(read_run_id(bytes_, text));
+}
+
+OptionalText HeadView::error_message() const {
+  HeadFields fields;
+  read_head(bytes_, fields);
+  return fields.has_message ? OptionalText(fields.message) : std::nullopt;
+}
+
+bool HeadView::error_is_cut() const {
+  return load<std::uint16_t>(bytes_, kAtPresent) & kMessageIsCut;
+}
+
+Expected<void> decode_head(const HeadView& head, SequenceNumber sequence, const NameTable& names,
+                           RunHead& out) {
+  const std::span<const std::byte> bytes = head.bytes();
+  HeadFields fields;
+  if (!read_head(bytes, fields)) {
+    return fail(ErrorCode::Corruption, "the head's fields run past its end");
+  }
+  NameReader reader(names);
+  out.sequence = sequence;
+  out.run_id = read_run_id(bytes, out.run_id_text);
+  out.flow_name = reader.name(NameKind::kFlow, fields.flow);
+  out.flow_version = fields.has_version ? std::optional(fields.version) : std::nullopt;
+  out.status = head.status();
+  out.recorded_at = head.recorded_at();
+  out.started_at = head.started_at();
+  out.finished_at = fields.has_finished
+                        ? std::optional(plus(out.started_at, fields.finished_delta))
+                        : std::nullopt;
+  out.duration_ms = fields.has_duration ? std::optional(fields.duration) : std::nullopt;
+  out.error_code = reader.text(NameKind::kErrorCode, fields.code);
+  out.error_message = fields.has_message ? OptionalText(fields.message) : std::nullopt;
+  out.error_node_id = reader.text(NameKind::kNode, fields.failing_node);
+  out.error_is_cut = fields.message_is_cut;
+  out.node_id = reader.text(NameKind::kNode, fields.node);
+  out.organization_id = reader.text(NameKind::kOrganization, fields.organization);
+  out.user_id = reader.text(NameKind::kUser, fields.user);
+  out.trigger_type = reader.text(NameKind::kTriggerType, fields.trigger_type);
+  out.trigger_object = reader.text(NameKind::kTriggerObject, fields.trigger_object);
+  out.trigger_record_id =
+      fields.record_id.present ? OptionalText(fields.record_id.text) : std::nullopt;
+  out.selected = fields.selected;
+  out.acted = fields.acted;
+  out.unmeasured = fields.unmeasured;
+  return reader.finish();
+}
+
+}  // namespace runlog
