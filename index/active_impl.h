@@ -4,6 +4,7 @@
 #include <atomic>
 #include <cstdint>
 #include <mutex>
+#include <optional>
 
 #include "index/chunked_array.h"
 #include "index/flow_accumulators.h"
@@ -33,7 +34,7 @@ struct ActiveIndex::Impl {
 
   // Writer only.
   Ordinal added = 0;
-  TimeZone zone;  // the incomplete one
+  TimeZone unfinished_zone;
 
   mutable std::mutex flows_mutex;  // a leaf: nothing else is locked while it is held
   FlowAccumulators flows;
@@ -41,6 +42,11 @@ struct ActiveIndex::Impl {
   // A caller's bound, limited to what was published; everything below it is then visible.
   Ordinal bounded(Ordinal end) const {
     return std::min(end, published.load(std::memory_order_acquire));
+  }
+  // A zone whose runs are all below `end`, which must be bounded.
+  std::optional<TimeZone> complete_zone(std::uint32_t zone, Ordinal end) const {
+    if ((std::uint64_t(zone) + 1) * kZoneRuns > end) return std::nullopt;
+    return zones[zone];
   }
 };
 

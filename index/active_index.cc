@@ -52,12 +52,6 @@ std::vector<Ordinal> ascending(const HashChains& chains, std::uint64_t key, Ordi
   return found;
 }
 
-tl::unexpected<Error> no_such_ordinal(Ordinal ordinal, Ordinal count) {
-  return fail(ErrorCode::InvalidArgument, "ordinal " + std::to_string(ordinal) +
-                                              " is not below the index's count of " +
-                                              std::to_string(count));
-}
-
 }  // namespace
 
 ActiveIndex::ActiveIndex() : impl_(std::make_unique<Impl>()) {}
@@ -79,10 +73,10 @@ void ActiveIndex::add(const IndexEntry& entry) {
   in.ids.add(entry.id_hash, ordinal);
 
   in.times.grow(ordinal) = {entry.started_at_ms, entry.finished_at_ms};
-  in.zone.add(entry.started_at_ms, entry.finished_at_ms);
+  in.unfinished_zone.add(entry.started_at_ms, entry.finished_at_ms);
   if (ordinal % kZoneRuns == kZoneRuns - 1) {
-    in.zones.grow(ordinal / kZoneRuns) = in.zone;
-    in.zone = TimeZone{};
+    in.zones.grow(ordinal / kZoneRuns) = in.unfinished_zone;
+    in.unfinished_zone = TimeZone{};
   }
   {
     const std::lock_guard lock(in.flows_mutex);
@@ -186,36 +180,18 @@ Expected<std::int64_t> ActiveIndex::finished_at_ms(Ordinal ordinal) const {
 Expected<void> ActiveIndex::collect_started(std::int64_t from, std::int64_t to, Ordinal end,
                                             OrdinalSet& set) const {
   end = impl_->bounded(end);
-  for (Ordinal first = 0; first < end; first += kZoneRuns) {
-    const Ordinal last = std::min(end, first + kZoneRuns);
-    collect_zone(
-        {from, to}, first, last, set,
-        [&](std::int64_t& min, std::int64_t& max) {
-          if (last - first < kZoneRuns) return false;
-          min = impl_->zones[first / kZoneRuns].started_min;
-          max = impl_->zones[first / kZoneRuns].started_max;
-          return true;
-        },
-        [&](Ordinal ordinal) { return impl_->times[ordinal].started_at_ms; });
-  }
+  collect_starts(
+      {from, to}, end, set, [&](std::uint32_t zone) { return impl_->complete_zone(zone, end); },
+      [&](Ordinal ordinal) { return impl_->times[ordinal].started_at_ms; });
   return {};
 }
 
 Expected<void> ActiveIndex::collect_finished(std::int64_t from, std::int64_t to, Ordinal end,
                                              OrdinalSet& set) const {
   end = impl_->bounded(end);
-  for (Ordinal first = 0; first < end; first += kZoneRuns) {
-    const Ordinal last = std::min(end, first + kZoneRuns);
-    collect_zone(
-        {from, to}, first, last, set,
-        [&](std::int64_t& min, std::int64_t& max) {
-          if (last - first < kZoneRuns) return false;
-          min = impl_->zones[first / kZoneRuns].finished_min;
-          max = impl_->zones[first / kZoneRuns].finished_max;
-          return true;
-        },
-        [&](Ordinal ordinal) { return impl_->times[ordinal].finished_at_ms; });
-  }
+  collect_finishes(
+      {from, to}, end, set, [&](std::uint32_t zone) { return impl_->complete_zone(zone, end); },
+      [&](Ordinal ordinal) { return impl_->times[ordinal].finished_at_ms; });
   return {};
 }
 

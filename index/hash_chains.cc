@@ -41,10 +41,21 @@ void HashChains::add(std::uint64_t key, Ordinal ordinal) {
 
   const Probe found = probe(generations - 1, key);
   if (found.entry != kNone && entries_[found.entry].ordinal == ordinal) return;
+  if (found.entry == kNone && is_in_older_generation(generations - 1, key, ordinal)) return;
   entries_.grow(index) = {key, ordinal, found.entry};
   found.slot->store(found.tag | (index - generation_start(generations - 1)),
                     std::memory_order_release);
   size_.store(index + 1, std::memory_order_release);
+}
+
+// One run's entries may begin in one generation and go on in the next.
+bool HashChains::is_in_older_generation(unsigned generation, std::uint64_t key,
+                                        Ordinal ordinal) const {
+  while (generation > 0 && entries_[generation_start(generation) - 1].ordinal == ordinal) {
+    const Probe found = probe(--generation, key);
+    if (found.entry != kNone && entries_[found.entry].ordinal == ordinal) return true;
+  }
+  return false;
 }
 
 void HashChains::prefetch(std::uint64_t key) const {

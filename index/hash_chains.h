@@ -73,6 +73,7 @@ class HashChains {
     return generation == 0 ? 0 : 1u << generation_bits(generation);
   }
   Probe probe(unsigned generation, std::uint64_t key) const;
+  bool is_in_older_generation(unsigned generation, std::uint64_t key, Ordinal ordinal) const;
 
   ChunkedArray<Entry> entries_;
   std::array<std::unique_ptr<Slot[]>, kGenerations> slots_;

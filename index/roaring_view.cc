@@ -1,6 +1,8 @@
 #include "index/roaring_view.h"
 
+#include <algorithm>
 #include <bit>
+#include <string>
 
 namespace runlog {
 namespace {
@@ -80,6 +82,40 @@ RoaringView::Container RoaringView::container(std::uint32_t index) const {
   container.cardinality = load<std::uint16_t>(descriptor + 2) + 1u;
   container.values = bytes_.data() + load<std::uint32_t>(descriptor + 4 * std::size_t(containers_));
   return container;
+}
+
+std::uint32_t RoaringView::Container::array_lower_bound(std::uint32_t low) const {
+  std::uint32_t index = 0;
+  for (std::uint32_t size = cardinality; size > 0;) {
+    const std::uint32_t half = size / 2;
+    if (array_value(index + half) < low) {
+      index += half + 1;
+      size -= half + 1;
+    } else {
+      size = half;
+    }
+  }
+  return index;
+}
+
+std::uint64_t RoaringView::count_below(Ordinal end) const {
+  std::uint64_t count = 0;
+  for (std::uint32_t i = 0; i < containers_; ++i) {
+    const Container it = container(i);
+    if (it.first >= end) break;
+    const std::uint32_t low = std::min<std::uint32_t>(end - it.first, 65536);
+    if (low == 65536) {
+      count += it.cardinality;
+    } else if (!it.is_bitset()) {
+      count += it.array_lower_bound(low);
+    } else {
+      for (std::uint32_t word = 0; word < low / 64; ++word)
+        count += std::uint64_t(std::popcount(it.bitset_word(word)));
+      const std::uint64_t below = (1ull << low % 64) - 1;
+      count += std::uint64_t(std::popcount(it.bitset_word(low / 64) & below));
+    }
+  }
+  return count;
 }
 
 Expected<void> RoaringView::check(Ordinal end) const {

@@ -40,6 +40,8 @@ class RoaringView {
       std::memcpy(&word, values + 8 * std::size_t(index), sizeof word);
       return word;
     }
+    // The first index of an array whose value is >= `low`.
+    std::uint32_t array_lower_bound(std::uint32_t low) const;
   };
 
   RoaringView() = default;
@@ -54,6 +56,8 @@ class RoaringView {
   std::uint32_t containers() const { return containers_; }
   Container container(std::uint32_t index) const;
   std::uint64_t cardinality() const { return cardinality_; }
+  // How many ordinals are below `end`.
+  std::uint64_t count_below(Ordinal end) const;
   // The bytes that the bitmap takes, up to the end of its last container.
   std::span<const std::byte> bytes() const { return bytes_; }
 

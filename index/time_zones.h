@@ -8,6 +8,9 @@
 #include <cstddef>
 #include <cstdint>
 #include <limits>
+#include <optional>
+#include <span>
+#include <string>
 
 #include "index/ordinal_set.h"
 
@@ -33,25 +36,50 @@ struct TimeRange {
   std::int64_t from, to;  // both inclusive
 };
 
-// Adds the ordinals in [first, last) whose time lies in the range to `set`.
-// `bounds(&min, &max)` gives the zone's bounds and returns false if it has none yet;
-// `time_of(ordinal)` gives one run's time.
-template <typename Bounds, typename TimeOf>
-void collect_zone(TimeRange range, Ordinal first, Ordinal last, OrdinalSet& set, Bounds&& bounds,
-                  TimeOf&& time_of) {
-  std::int64_t min, max;
-  if (bounds(min, max)) {
-    if (max < range.from || min > range.to) return;
-    if (min >= range.from && max <= range.to) return set.add_range(first, last);
-  }
+// Adds the ordinals below `end` whose time lies in `range` to `set`. `zone_of(zone)` gives a zone's
+// bounds, an optional that is empty for a zone without any; `time_of(ordinal)` one run's time; Min
+// and Max say which bounds are meant.
+template <std::int64_t TimeZone::* Min, std::int64_t TimeZone::* Max, typename ZoneOf,
+          typename TimeOf>
+void collect_times(TimeRange range, Ordinal end, OrdinalSet& set, ZoneOf&& zone_of,
+                   TimeOf&& time_of) {
   std::array<Ordinal, kZoneRuns> found;
-  std::size_t count = 0;
-  for (Ordinal ordinal = first; ordinal < last; ++ordinal) {
-    const std::int64_t time = time_of(ordinal);
-    found[count] = ordinal;
-    count += std::size_t(time >= range.from && time <= range.to);
+  for (std::uint64_t first = 0; first < end; first += kZoneRuns) {
+    const auto last = Ordinal(std::min<std::uint64_t>(end, first + kZoneRuns));
+    if (const std::optional<TimeZone> zone = zone_of(std::uint32_t(first / kZoneRuns))) {
+      if ((*zone).*Max < range.from || (*zone).*Min > range.to) continue;
+      if ((*zone).*Min >= range.from && (*zone).*Max <= range.to) {
+        set.add_range(Ordinal(first), last);
+        continue;
+      }
+    }
+    std::size_t count = 0;
+    for (auto ordinal = Ordinal(first); ordinal < last; ++ordinal) {
+      const std::int64_t time = time_of(ordinal);
+      found[count] = ordinal;
+      count += std::size_t(time >= range.from && time <= range.to);
+    }
+    if (count > 0) set.add_many(std::span(found).first(count));
   }
-  if (count > 0) set.add_many(std::span(found).first(count));
+}
+
+template <typename ZoneOf, typename TimeOf>
+void collect_starts(TimeRange range, Ordinal end, OrdinalSet& set, ZoneOf&& zone_of,
+                    TimeOf&& time_of) {
+  collect_times<&TimeZone::started_min, &TimeZone::started_max>(range, end, set, zone_of, time_of);
+}
+
+template <typename ZoneOf, typename TimeOf>
+void collect_finishes(TimeRange range, Ordinal end, OrdinalSet& set, ZoneOf&& zone_of,
+                      TimeOf&& time_of) {
+  collect_times<&TimeZone::finished_min, &TimeZone::finished_max>(range, end, set, zone_of,
+                                                                  time_of);
+}
+
+inline tl::unexpected<Error> no_such_ordinal(Ordinal ordinal, Ordinal count) {
+  return fail(ErrorCode::InvalidArgument, "ordinal " + std::to_string(ordinal) +
+                                              " is not below the index's count of " +
+                                              std::to_string(count));
 }
 
 }  // namespace runlog
