@@ -50,8 +50,10 @@ class ActiveSegment final : public Segment {
   // Adds committed records to the index; they become visible. Same thread.
   void fold(std::span<const PendingRecord> records);
 
-  // Copies one finished record, as a merge does, within `write`; folds it at once.
+  // Copies one finished record, as a merge does, within `write`, and folds it; finish_building()
+  // then makes what was folded visible.
   Expected<void> copy_record(LmdbWrite& write, SequenceNumber sequence, Bytes record);
+  void finish_building() { index_.publish(); }
 
   // Folds what was committed since the last fold: by another process, or by a commit whose outcome
   // was unknown. Calls `folded` with each record's sequence number and the one it supersedes, or 0.

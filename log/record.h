@@ -156,6 +156,11 @@ Expected<void> decode_run(std::span<const std::byte> record, SequenceNumber sequ
                           const NameTable& names, const Dictionaries* dictionaries,
                           TextArena& arena, Run& out);
 
+// The record at the front of `bytes`, its head and its body verified but not decoded.
+// Errors: Corruption (says which check failed; the caller adds the place).
+Expected<std::span<const std::byte>> verify_record(std::span<const std::byte> bytes,
+                                                   SequenceNumber sequence);
+
 // The summary that ObjectStack's summarizeRun() computes from a step log.
 RunSummary summarize(const std::vector<Step>& steps);
 

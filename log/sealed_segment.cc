@@ -43,11 +43,11 @@ Expected<std::shared_ptr<SealedSegment>> SealedSegment::open(const std::filesyst
   auto done = segment->read_footer(entry, log_id);
   if (done) done = segment->open_tables();
   if (done)
-    done = segment->restore_all(TableId::kNames, [&](std::uint64_t key, Bytes stored) {
+    done = segment->for_each_entry(TableId::kNames, [&](std::uint64_t key, Bytes stored) {
       return restore_name(key, stored, names);
     });
   if (done)
-    done = segment->restore_all(TableId::kDictionaries, [&](std::uint64_t key, Bytes stored) {
+    done = segment->for_each_entry(TableId::kDictionaries, [&](std::uint64_t key, Bytes stored) {
       return restore_dictionary(key, stored, dictionaries);
     });
   if (!done) return tl::unexpected(done.error());
@@ -86,15 +86,17 @@ Expected<void> SealedSegment::open_tables() {
   return {};
 }
 
-Expected<void> SealedSegment::restore_all(TableId id, const Restore& restore) const {
+Expected<void> SealedSegment::for_each_entry(TableId id, const Visit& visit) const {
   auto bytes = table(id);
   if (!bytes) return tl::unexpected(bytes.error());
   for (Bytes rest = *bytes; !rest.empty();) {
     if (rest.size() < 8 || load_u32(rest.data() + 4) > rest.size() - 8)
       return tl::unexpected(damaged(fmt::format("table {} ends early", unsigned(id))));
     const std::size_t length = load_u32(rest.data() + 4);
-    if (auto done = restore(load_u32(rest.data()), rest.subspan(8, length)); !done)
-      return tl::unexpected(damaged(done.error().message));
+    if (auto done = visit(load_u32(rest.data()), rest.subspan(8, length)); !done)
+      return done.error().code == ErrorCode::Corruption
+                 ? tl::unexpected(damaged(done.error().message))
+                 : done;
     rest = rest.subspan(8 + length);
   }
   return {};

@@ -36,6 +36,11 @@ class SealedSegment final : public Segment {
   // A table's bytes, verified. Empty if the segment has no such table. Errors: Corruption.
   Expected<Bytes> table(TableId id) const;
 
+  // Calls `visit` for each stored name (kNames) or dictionary (kDictionaries), until one fails.
+  // Errors: Corruption; what `visit` returned, with the file's name.
+  using Visit = std::function<Expected<void>(std::uint64_t key, Bytes stored)>;
+  Expected<void> for_each_entry(TableId id, const Visit& visit) const;
+
   const SealedIndex& index() const override { return *index_; }
   SequenceNumber sequence(Ordinal ordinal) const override;
   Ordinal lower_bound(SequenceNumber sequence, Ordinal end) const override;
@@ -49,8 +54,6 @@ class SealedSegment final : public Segment {
       : Segment(entry.id, entry.base, std::move(file)) {}
   Expected<void> read_footer(const CatalogEntry& entry, std::uint64_t log_id);
   Expected<void> open_tables();
-  using Restore = std::function<Expected<void>(std::uint64_t key, Bytes stored)>;
-  Expected<void> restore_all(TableId id, const Restore& restore) const;
   Expected<void> check_addresses() const;
   Error damaged(const std::string& what) const;
 

@@ -1,0 +1,391 @@
+#include "log/appender.h"
+
+#include <sys/statvfs.h>
+
+#include <algorithm>
+#include <array>
+#include <chrono>
+#include <utility>
+
+#include <fmt/format.h>
+
+#include "log/kill_point.h"
+
+namespace runlog {
+namespace {
+
+UnixMs now_ms() {
+  return std::chrono::duration_cast<std::chrono::milliseconds>(
+             std::chrono::system_clock::now().time_since_epoch())
+      .count();
+}
+
+Expected<void> read_run_id(const EncodedRun& run, SequenceNumber sequence, std::string& run_id) {
+  const auto head = HeadView::open(run.bytes, sequence);
+  if (!head) return tl::unexpected(head.error());
+  run_id.clear();
+  head->append_run_id(run_id);
+  return {};
+}
+
+Error closed_error() { return {ErrorCode::Closed, "the log is closed"}; }
+
+std::chrono::milliseconds commit_interval(const LogOptions& options) {
+  return options.durability == LogOptions::Durability::kInterval ? options.interval
+                                                                 : std::chrono::milliseconds(0);
+}
+
+}  // namespace
+
+Appender::Appender(LogState& state, std::shared_ptr<ActiveSegment> active, UnixMs last_recorded_at,
+                   std::function<void()> segment_closed)
+    : state_(state),
+      segment_closed_(std::move(segment_closed)),
+      active_(std::move(active)),
+      last_recorded_at_(last_recorded_at),
+      committer_([this](std::span<CommitRequest* const> group) { commit_group(group); },
+                 commit_interval(state.options)) {}
+
+// ---- in the appenders' threads ---------------------------------------------------------------
+
+Expected<bool> Appender::same_content(std::span<const std::byte> stored,
+                                      SequenceNumber stored_sequence,
+                                      std::span<const std::byte> record,
+                                      SequenceNumber sequence) const {
+  TextArena stored_arena, arena;
+  Run stored_run, run;
+  auto decoded = decode_run(stored, stored_sequence, *state_.names, state_.dictionaries.get(),
+                            stored_arena, stored_run);
+  if (decoded)
+    decoded = decode_run(record, sequence, *state_.names, state_.dictionaries.get(), arena, run);
+  if (!decoded) return tl::unexpected(decoded.error());
+  return stored_run == run;
+}
+
+// Searches everything but the active segment, so that the committing thread need not.
+Expected<void> Appender::look_up(CommitRequest& request) const {
+  const auto snapshot = state_.current->get();
+  request.searched_end = snapshot->segments.back().segment->base();
+  request.known.resize(request.runs.size());
+  if (snapshot->segments.size() == 1) return {};
+  Snapshot sealed = *snapshot;
+  sealed.segments.pop_back();
+  RecordReader reader(sealed);
+  std::string run_id;
+  for (std::size_t i = 0; i < request.runs.size(); ++i) {
+    EncodedRun& run = request.runs[i];
+    // The head can be read once it is finished; the committing thread finishes it again.
+    finish_record(run.bytes, 1, 0, 0);
+    if (auto read = read_run_id(run, 1, run_id); !read) return read;
+    auto place = find_run_from(sealed, reader, run_id, run.id_hash, 0);
+    if (!place) return tl::unexpected(place.error());
+    if (!*place) continue;
+    auto stored = reader.read((*place)->segment, (*place)->ordinal);
+    if (!stored) return tl::unexpected(stored.error());
+    auto same = same_content(*stored, (*place)->sequence, run.bytes, 1);
+    if (!same)
+      return tl::unexpected(
+          reader.with_place(same.error(), (*place)->segment, (*place)->ordinal));
+    request.known[i] = {(*place)->sequence, *same};
+  }
+  return {};
+}
+
+Expected<std::vector<AppendResult>> Appender::append(std::vector<EncodedRun> runs) {
+  if (state_.options.durability == LogOptions::Durability::kInterval) {
+    {
+      std::lock_guard lock(interval_mutex_);
+      if (interval_error_) return tl::unexpected(*std::exchange(interval_error_, std::nullopt));
+    }
+    const std::size_t count = runs.size();
+    std::optional<Error> refused;
+    append_async(std::move(runs), [this](Expected<std::vector<AppendResult>> done) {
+      if (done) return;
+      std::lock_guard lock(interval_mutex_);
+      interval_error_ = done.error();
+    });
+    return std::vector<AppendResult>(count);
+  }
+  CommitRequest request;
+  request.runs = std::move(runs);
+  if (auto looked_up = look_up(request); !looked_up) return tl::unexpected(looked_up.error());
+  if (!committer_.commit(request)) return tl::unexpected(closed_error());
+  if (request.error) return tl::unexpected(std::move(*request.error));
+  return std::move(request.results);
+}
+
+void Appender::append_async(std::vector<EncodedRun> runs,
+                            std::function<void(Expected<std::vector<AppendResult>>)> done) {
+  auto request = std::make_unique<CommitRequest>();
+  request->runs = std::move(runs);
+  if (auto looked_up = look_up(*request); !looked_up)
+    return done(tl::unexpected(looked_up.error()));
+  request->done = std::move(done);
+  // Refused requests are destroyed by submit, so the callback is kept for that case.
+  auto on_refusal = request->done;
+  if (!committer_.submit(std::move(request))) on_refusal(tl::unexpected(closed_error()));
+}
+
+Expected<void> Appender::close() {
+  committer_.close();
+  std::lock_guard lock(interval_mutex_);
+  if (interval_error_) return tl::unexpected(*std::exchange(interval_error_, std::nullopt));
+  return {};
+}
+
+// ---- what a group is about to store ----------------------------------------------------------
+
+void PendingIds::clear() {
+  slots_.assign(std::max<std::size_t>(slots_.size(), 64), Slot());
+  used_ = 0;
+}
+
+void PendingIds::put(std::uint64_t hash, std::size_t position) {
+  if (2 * (used_ + 1) > slots_.size()) {
+    std::vector<Slot> old(slots_.size() * 2);
+    old.swap(slots_);
+    for (const Slot& slot : old)
+      if (slot.position != 0) place(slot);
+  }
+  place({hash, std::uint32_t(position + 1)});
+  ++used_;
+}
+
+void PendingIds::place(const Slot& slot) {
+  std::size_t at = slot.hash & (slots_.size() - 1);
+  while (slots_[at].position != 0) at = (at + 1) & (slots_.size() - 1);
+  slots_[at] = slot;
+}
+
+std::vector<std::size_t> PendingIds::newest_first(std::uint64_t hash) const {
+  std::vector<std::size_t> positions;
+  for (std::size_t at = hash & (slots_.size() - 1); slots_[at].position != 0;
+       at = (at + 1) & (slots_.size() - 1))
+    if (slots_[at].hash == hash) positions.push_back(slots_[at].position - 1);
+  std::sort(positions.rbegin(), positions.rend());
+  return positions;
+}
+
+// ---- in the committing thread ----------------------------------------------------------------
+
+void Appender::commit_group(std::span<CommitRequest* const> group) {
+  std::lock_guard roll_lock(roll_mutex_);
+  const auto commit_all = [&]() -> Expected<void> {
+    if (needs_mending_)
+      if (auto mended = mend(); !mended) return mended;
+    if (is_full())
+      if (auto rolled = roll(); !rolled) return rolled;
+    if (auto decided = decide_all(group); !decided) return decided;
+    if (pending_.empty()) return {};
+    if (auto written = active_->commit(pending_, *state_.names, *state_.dictionaries); !written) {
+      needs_mending_ = true;
+      return written;
+    }
+    return publish();
+  };
+  auto done = commit_all();
+  if (done) return;
+  const Error error = explain(done.error());
+  for (CommitRequest* const request : group) request->error = error;
+  // Mend at once, so that readers go on; if that fails too, the next commit tries again.
+  if (needs_mending_) (void)mend();
+}
+
+Expected<void> Appender::decide_all(std::span<CommitRequest* const> group) {
+  pending_.clear();
+  hidden_.clear();
+  pending_ids_.clear();
+  const auto snapshot = state_.current->get();
+  RecordReader reader(*snapshot);
+  const UnixMs now = now_ms();
+  for (CommitRequest* const request : group) {
+    std::size_t first_unsearched = snapshot->segments.size() - 1;
+    while (first_unsearched > 0 &&
+           snapshot->segments[first_unsearched].segment->base() > request->searched_end)
+      --first_unsearched;
+    request->results.clear();
+    request->results.reserve(request->runs.size());
+    for (std::size_t i = 0; i < request->runs.size(); ++i) {
+      auto result = decide(request->runs[i], request->known[i], now,
+                           {*snapshot, reader, first_unsearched});
+      if (!result) return tl::unexpected(result.error());
+      request->results.push_back(*result);
+    }
+  }
+  return {};
+}
+
+Expected<AppendResult> Appender::decide(EncodedRun& run, KnownRun known, UnixMs now,
+                                        const Unsearched& unsearched) {
+  using Outcome = AppendResult::Outcome;
+  const SequenceNumber sequence = active_->end() + pending_.size();
+  // recordedAt: the finish time, but never before the previous run's and never after now.
+  const UnixMs recorded_at =
+      std::max(std::min(run.finished_at.value_or(now), now), last_recorded_at_);
+  finish_record(run.bytes, sequence, recorded_at, 0);
+
+  auto newer = find_in_group(run, sequence);
+  if (newer && !*newer) newer = find_newer(run, sequence, unsearched);
+  if (!newer) return tl::unexpected(newer.error());
+  if (*newer) known = **newer;
+  if (known.sequence != 0 && known.same_content)
+    return AppendResult{known.sequence, Outcome::kDuplicate};
+
+  last_recorded_at_ = recorded_at;
+  pending_ids_.put(run.id_hash, pending_.size());
+  pending_.push_back({&run, sequence});
+  if (known.sequence == 0) return AppendResult{sequence, Outcome::kAppended};
+  finish_record(run.bytes, sequence, recorded_at, known.sequence);
+  hidden_.push_back(known.sequence);
+  return AppendResult{sequence, Outcome::kSuperseded};
+}
+
+// The newest record of the same run that this group is about to store.
+Expected<std::optional<KnownRun>> Appender::find_in_group(const EncodedRun& run,
+                                                          SequenceNumber sequence) const {
+  std::string run_id;
+  for (const std::size_t position : pending_ids_.newest_first(run.id_hash)) {
+    if (run_id.empty())
+      if (auto read = read_run_id(run, sequence, run_id); !read)
+        return tl::unexpected(read.error());
+    const PendingRecord& earlier = pending_[position];
+    const auto head = HeadView::open(earlier.run->bytes, earlier.sequence);
+    if (!head || !head->run_id_is(run_id)) continue;
+    auto same = same_content(earlier.run->bytes, earlier.sequence, run.bytes, sequence);
+    if (!same) return tl::unexpected(same.error());
+    return std::optional(KnownRun{earlier.sequence, *same});
+  }
+  return std::optional<KnownRun>();
+}
+
+// The visible record of the same run among what was committed since the caller searched.
+Expected<std::optional<KnownRun>> Appender::find_newer(const EncodedRun& run,
+                                                       SequenceNumber sequence,
+                                                       const Unsearched& unsearched) const {
+  const Snapshot& snapshot = unsearched.snapshot;
+  std::size_t candidates = 0;
+  for (std::size_t s = unsearched.first_segment; s < snapshot.segments.size(); ++s) {
+    std::array<Ordinal, 1> one;
+    const SegmentView& view = snapshot.segments[s];
+    auto count = view.index().find_id(run.id_hash, view.end, one);
+    if (!count) return tl::unexpected(count.error());
+    candidates += *count;
+  }
+  if (candidates == 0) return std::optional<KnownRun>();
+
+  std::string run_id;
+  if (auto read = read_run_id(run, sequence, run_id); !read) return tl::unexpected(read.error());
+  RecordReader& reader = unsearched.reader;
+  auto place = find_run_from(snapshot, reader, run_id, run.id_hash, unsearched.first_segment);
+  if (!place) return tl::unexpected(place.error());
+  if (!*place) return std::optional<KnownRun>();
+  auto stored = reader.read((*place)->segment, (*place)->ordinal);
+  if (!stored) return tl::unexpected(stored.error());
+  auto same = same_content(*stored, (*place)->sequence, run.bytes, sequence);
+  if (!same)
+    return tl::unexpected(reader.with_place(same.error(), (*place)->segment, (*place)->ordinal));
+  return std::optional(KnownRun{(*place)->sequence, *same});
+}
+
+// Folds what was committed and lets readers see it, together with what it hides.
+Expected<void> Appender::publish() {
+  Expected<void> result;
+  state_.current->change([&](Snapshot& next) {
+    active_->fold(pending_);
+    next.segments.back().end = active_->index().count();
+    next.end = active_->end();
+    Hiding hiding(next);
+    for (const SequenceNumber hidden : hidden_)
+      if (auto done = hiding.hide(hidden); !done) result = done;
+    hiding.apply();
+  });
+  kill_point("append.before_acknowledge");
+  return result;
+}
+
+// After a failed commit nobody knows what is on disk: look, and make it certain.
+Expected<void> Appender::mend() {
+  if (auto healed = active_->heal(); !healed) return healed;
+  Expected<void> result;
+  state_.current->change([&](Snapshot& next) {
+    std::vector<SequenceNumber> hidden;
+    result = active_->follow(*state_.names, *state_.dictionaries,
+                             [&](SequenceNumber, SequenceNumber superseded) {
+                               if (superseded != 0) hidden.push_back(superseded);
+                             });
+    next.segments.back().end = active_->index().count();
+    next.end = active_->end();
+    Hiding hiding(next);
+    for (const SequenceNumber sequence : hidden)
+      if (auto done = hiding.hide(sequence); !done) result = done;
+    hiding.apply();
+  });
+  if (!result) return result;
+  needs_mending_ = false;
+  last_recorded_at_ = std::max(last_recorded_at_, active_->newest());
+  return {};
+}
+
+bool Appender::is_full() const {
+  return active_->used_bytes() >= state_.options.segment_bytes ||
+         active_->index().count() >= state_.options.segment_runs;
+}
+
+Expected<void> Appender::roll() {
+  auto id = state_.catalog->begin_segment(active_->end());
+  if (!id) return tl::unexpected(id.error());
+  auto created = ActiveSegment::create(state_.directory, state_.header_of(*id, active_->end()),
+                                       state_.segment_map_bytes(), false);
+  if (!created) {
+    // What could not be made complete must not pile up; if the disk is too full even for that, the
+    // next open removes it.
+    (void)remove_directory(segment_directory(state_.directory, *id));
+    (void)state_.catalog->change({}, std::span(&*id, 1));
+    return tl::unexpected(created.error());
+  }
+  kill_point("roll.before_catalog");
+  CatalogEntry entries[2];
+  entries[0].state = SegmentState::kClosed;
+  entries[0].id = active_->id();
+  entries[0].base = active_->base();
+  entries[1].state = SegmentState::kActive;
+  entries[1].id = *id;
+  entries[1].base = active_->end();
+  if (auto changed = state_.catalog->change(entries); !changed) return changed;
+  active_ = std::move(*created);
+  state_.current->change([&](Snapshot& next) {
+    SegmentView view;
+    view.segment = active_;
+    next.segments.push_back(std::move(view));
+  });
+  segment_closed_();
+  return {};
+}
+
+Expected<void> Appender::close_segment() {
+  std::lock_guard roll_lock(roll_mutex_);
+  if (needs_mending_)
+    if (auto mended = mend(); !mended) return mended;
+  if (active_->index().count() == 0) return {};
+  return roll();
+}
+
+// Turns what LMDB and the system said into what the caller should do about it.
+Error Appender::explain(Error error) const {
+  if (error.code != ErrorCode::IoError && error.code != ErrorCode::DiskFull) return error;
+  // LMDB calls a write that was cut short by a full disk an input/output error.
+  struct statvfs room {};
+  const bool full = ::statvfs(state_.directory.c_str(), &room) == 0 &&
+                    std::uint64_t(room.f_bavail) * room.f_frsize < (256u << 10);
+  if (error.code == ErrorCode::DiskFull || full)
+    return {ErrorCode::DiskFull,
+            fmt::format("the disk of '{}' is full: {}; nothing that was acknowledged is lost, and "
+                        "appending works again when there is room",
+                        state_.directory.string(), error.message)};
+  return {ErrorCode::OutcomeUnknown,
+          fmt::format("{}; whether the runs are stored is unknown: append them again, which is "
+                      "idempotent by run id",
+                      error.message)};
+}
+
+}  // namespace runlog

@@ -1,0 +1,87 @@
+#include "log/log_follower.h"
+
+#include "log/active_segment.h"
+#include "log/log_open.h"
+
+namespace runlog {
+namespace {
+
+// A merge may remove a segment between our reading of the catalog and our opening of the file: the
+// catalog has moved on then, and is read again. So often at most.
+constexpr int kMaxTries = 100;
+
+}  // namespace
+
+Expected<std::unique_ptr<LogFollower>> LogFollower::open(const std::filesystem::path& directory) {
+  std::unique_ptr<LogFollower> follower(new LogFollower());
+  LogState& state = follower->state_;
+  state.directory = directory;
+  auto catalog = Catalog::open(directory, true);
+  if (!catalog) return tl::unexpected(catalog.error());
+  state.catalog = std::move(*catalog);
+  state.names = std::make_shared<NameTable>();
+  state.dictionaries = std::make_shared<Dictionaries>();
+  Snapshot nothing;
+  nothing.names = state.names;
+  nothing.dictionaries = state.dictionaries;
+  nothing.log_id = state.catalog->identity().log_id;
+  state.current = std::make_unique<CurrentSnapshot>(std::move(nothing));
+  if (auto loaded = follower->reload(); !loaded) return tl::unexpected(loaded.error());
+  return follower;
+}
+
+Expected<void> LogFollower::reload() {
+  Expected<void> result;
+  for (int tries = 0; tries < kMaxTries; ++tries) {
+    auto contents = state_.catalog->read();
+    if (!contents) return tl::unexpected(contents.error());
+    const auto known = state_.current->get();
+    auto snapshot = open_segments(state_, *contents, known.get());
+    if (snapshot) {
+      state_.current->change([&](Snapshot& next) { next = std::move(*snapshot); });
+      generation_ = contents->generation;
+      return {};
+    }
+    result = tl::unexpected(snapshot.error());
+    const auto generation = state_.catalog->generation();
+    if (!generation || *generation == contents->generation) return result;
+  }
+  return result;
+}
+
+Expected<void> LogFollower::follow_records() {
+  Expected<void> result;
+  state_.current->change([&](Snapshot& next) {
+    for (SegmentView& view : next.segments) {
+      if (view.segment->environment() == nullptr) continue;
+      // Only this function, under mutex_, ever folds into a follower's segments.
+      auto& segment =
+          const_cast<ActiveSegment&>(static_cast<const ActiveSegment&>(*view.segment));
+      std::vector<SequenceNumber> hidden;
+      result = segment.follow(*state_.names, *state_.dictionaries,
+                              [&](SequenceNumber, SequenceNumber superseded) {
+                                if (superseded != 0) hidden.push_back(superseded);
+                              });
+      if (!result) return;
+      view.end = segment.index().count();
+      next.end = segment.end();
+      Hiding hiding(next);
+      for (const SequenceNumber sequence : hidden)
+        if (auto done = hiding.hide(sequence); !done) result = done;
+      hiding.apply();
+    }
+  });
+  return result;
+}
+
+Expected<std::shared_ptr<const Snapshot>> LogFollower::refresh() {
+  std::lock_guard lock(mutex_);
+  const auto generation = state_.catalog->generation();
+  if (!generation) return tl::unexpected(generation.error());
+  if (*generation != generation_)
+    if (auto loaded = reload(); !loaded) return tl::unexpected(loaded.error());
+  if (auto followed = follow_records(); !followed) return tl::unexpected(followed.error());
+  return state_.current->get();
+}
+
+}  // namespace runlog

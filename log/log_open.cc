@@ -1,0 +1,199 @@
+#include "log/log_open.h"
+
+#include <algorithm>
+
+#include <fmt/format.h>
+
+#include "log/sealed_segment.h"
+
+namespace runlog {
+namespace {
+
+Expected<void> check_options(const LogOptions& options) {
+  if (options.segment_bytes < (64u << 10) || options.segment_bytes > (4ull << 30))
+    return fail(ErrorCode::InvalidArgument,
+                fmt::format("segment_bytes is {}; it must be between 64 KiB and 4 GiB",
+                            options.segment_bytes));
+  if (options.segment_runs < 1 || options.segment_runs > 100'000'000)
+    return fail(ErrorCode::InvalidArgument,
+                fmt::format("segment_runs is {}; it must be between 1 and 100,000,000",
+                            options.segment_runs));
+  if (options.merge_fanout < 2 || options.merge_fanout > 64)
+    return fail(ErrorCode::InvalidArgument,
+                fmt::format("merge_fanout is {}; it must be between 2 and 64",
+                            options.merge_fanout));
+  if (options.durability == LogOptions::Durability::kInterval &&
+      (options.interval.count() < 1 || options.interval.count() > 60'000))
+    return fail(ErrorCode::InvalidArgument,
+                fmt::format("interval is {} ms; it must be between 1 and 60,000",
+                            options.interval.count()));
+  return {};
+}
+
+Expected<std::unique_ptr<Catalog>> open_or_create_catalog(const std::filesystem::path& directory) {
+  auto catalog = Catalog::open(directory, false);
+  if (catalog || catalog.error().code != ErrorCode::NotFound) return catalog;
+  std::error_code ignored;
+  if (!std::filesystem::is_empty(directory / "segments", ignored) && !ignored)
+    return fail(ErrorCode::Corruption,
+                fmt::format("'{}' has segments but no catalog", directory.string()));
+  return Catalog::create(directory);
+}
+
+// Finishes what a crash interrupted: outputs that were never swapped in, inputs that were.
+Expected<void> remove_leftovers(LogState& state, Catalog::Contents& contents) {
+  std::vector<std::uint64_t> removed;
+  for (const CatalogEntry& entry : contents.segments) {
+    if (entry.state != SegmentState::kBuilding && entry.state != SegmentState::kDropped) continue;
+    if (auto done = remove_directory(segment_directory(state.directory, entry.id)); !done)
+      return done;
+    removed.push_back(entry.id);
+  }
+  if (removed.empty()) return {};
+  if (auto changed = state.catalog->change({}, removed); !changed) return changed;
+  std::erase_if(contents.segments, [&](const CatalogEntry& entry) {
+    return std::find(removed.begin(), removed.end(), entry.id) != removed.end();
+  });
+  return {};
+}
+
+Expected<std::shared_ptr<ActiveSegment>> create_first_segment(LogState& state,
+                                                              SequenceNumber base) {
+  auto id = state.catalog->begin_segment(base);
+  if (!id) return tl::unexpected(id.error());
+  auto segment = ActiveSegment::create(state.directory, state.header_of(*id, base),
+                                       state.segment_map_bytes(), false);
+  if (!segment) return segment;
+  CatalogEntry entry;
+  entry.state = SegmentState::kActive;
+  entry.id = *id;
+  entry.base = base;
+  if (auto changed = state.catalog->change(std::span(&entry, 1)); !changed)
+    return tl::unexpected(changed.error());
+  return segment;
+}
+
+Expected<SegmentView> open_segment(LogState& state, const CatalogEntry& entry,
+                                   const Snapshot* reuse) {
+  const bool is_sealed = entry.state == SegmentState::kSealed;
+  SegmentView view;
+  if (reuse != nullptr)
+    for (const SegmentView& known : reuse->segments)
+      if (known.segment->id() == entry.id &&
+          (known.segment->environment() == nullptr) == is_sealed)
+        view.segment = known.segment;
+  if (!view.segment && is_sealed) {
+    auto segment = SealedSegment::open(state.directory, entry, state.catalog->identity().log_id,
+                                       *state.names, *state.dictionaries);
+    if (!segment) return tl::unexpected(segment.error());
+    view.segment = *segment;
+  } else if (!view.segment) {
+    auto segment = ActiveSegment::open(state.directory, state.header_of(entry.id, entry.base),
+                                       state.segment_map_bytes(), state.lock == nullptr,
+                                       *state.names, *state.dictionaries);
+    if (!segment) return tl::unexpected(segment.error());
+    view.segment = *segment;
+  }
+  view.end = view.segment->index().count();
+  return view;
+}
+
+SequenceNumber end_of(const Segment& segment) {
+  return segment.environment() == nullptr
+             ? static_cast<const SealedSegment&>(segment).footer().end
+             : static_cast<const ActiveSegment&>(segment).end();
+}
+
+Expected<void> check_order(const Snapshot& snapshot) {
+  for (std::size_t i = 1; i < snapshot.segments.size(); ++i) {
+    const Segment& before = *snapshot.segments[i - 1].segment;
+    const Segment& after = *snapshot.segments[i].segment;
+    if (end_of(before) > after.base())
+      return fail(ErrorCode::Corruption, fmt::format("segments '{}' and '{}' overlap",
+                                                     before.file().string(),
+                                                     after.file().string()));
+  }
+  return {};
+}
+
+}  // namespace
+
+Expected<Snapshot> open_segments(LogState& state, const Catalog::Contents& contents,
+                                 const Snapshot* reuse) {
+  Snapshot snapshot;
+  snapshot.log_id = state.catalog->identity().log_id;
+  snapshot.names = state.names;
+  snapshot.dictionaries = state.dictionaries;
+  for (const CatalogEntry& entry : contents.segments) {
+    if (entry.state == SegmentState::kQuarantined) snapshot.incomplete = true;
+    if (entry.state != SegmentState::kActive && entry.state != SegmentState::kClosed &&
+        entry.state != SegmentState::kSealed)
+      continue;
+    auto view = open_segment(state, entry, reuse);
+    if (!view) return tl::unexpected(view.error());
+    snapshot.segments.push_back(std::move(*view));
+  }
+  if (auto ordered = check_order(snapshot); !ordered) return tl::unexpected(ordered.error());
+  if (!snapshot.segments.empty()) snapshot.end = end_of(*snapshot.segments.back().segment);
+
+  Hiding hiding(snapshot);
+  for (std::size_t i = 0; i < snapshot.segments.size(); ++i) {
+    const Segment& segment = *snapshot.segments[i].segment;
+    const auto& hidden = segment.environment() == nullptr
+                             ? static_cast<const SealedSegment&>(segment).supersedes()
+                             : static_cast<const ActiveSegment&>(segment).supersedes();
+    for (const SequenceNumber sequence : hidden)
+      if (auto done = hiding.hide(sequence); !done) return tl::unexpected(done.error());
+  }
+  hiding.apply();
+  return snapshot;
+}
+
+Expected<OpenedLog> open_for_writing(const std::filesystem::path& directory,
+                                     const LogOptions& options) {
+  if (auto good = check_options(options); !good) return tl::unexpected(good.error());
+  if (auto made = make_directory(directory); !made) return tl::unexpected(made.error());
+  OpenedLog opened;
+  opened.state = std::make_unique<LogState>();
+  LogState& state = *opened.state;
+  state.directory = directory;
+  state.options = options;
+  auto lock = WriterLock::take(directory / "LOCK");
+  if (!lock) return tl::unexpected(lock.error());
+  state.lock = std::move(*lock);
+  auto catalog = open_or_create_catalog(directory);
+  if (!catalog) return tl::unexpected(catalog.error());
+  state.catalog = std::move(*catalog);
+  state.names = std::make_shared<NameTable>();
+  state.dictionaries = std::make_shared<Dictionaries>();
+
+  auto contents = state.catalog->read();
+  if (!contents) return tl::unexpected(contents.error());
+  if (auto removed = remove_leftovers(state, *contents); !removed)
+    return tl::unexpected(removed.error());
+  auto snapshot = open_segments(state, *contents, nullptr);
+  if (!snapshot) return tl::unexpected(snapshot.error());
+
+  const bool has_active = !snapshot->segments.empty() &&
+                          contents->segments.back().state == SegmentState::kActive;
+  if (!has_active) {
+    auto first = create_first_segment(state, snapshot->end);
+    if (!first) return tl::unexpected(first.error());
+    SegmentView view;
+    view.segment = *first;
+    snapshot->segments.push_back(std::move(view));
+  }
+  opened.active = std::const_pointer_cast<ActiveSegment>(
+      std::static_pointer_cast<const ActiveSegment>(snapshot->segments.back().segment));
+  for (const SegmentView& view : snapshot->segments) {
+    const Segment& segment = *view.segment;
+    opened.last_recorded_at = std::max(
+        opened.last_recorded_at, segment.environment() == nullptr
+                                     ? static_cast<const SealedSegment&>(segment).footer().newest
+                                     : static_cast<const ActiveSegment&>(segment).newest());
+  }
+  state.current = std::make_unique<CurrentSnapshot>(std::move(*snapshot));
+  return opened;
+}
+
+}  // namespace runlog

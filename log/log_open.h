@@ -1,0 +1,29 @@
+// Opening a log for writing: takes the lock, reads the catalog, opens every segment, removes what an
+// interrupted merge left, and works out from the records which runs are hidden.
+#pragma once
+
+#include <filesystem>
+#include <memory>
+
+#include "index/error.h"
+#include "log/active_segment.h"
+#include "log/log_state.h"
+
+namespace runlog {
+
+struct OpenedLog {
+  std::unique_ptr<LogState> state;
+  std::shared_ptr<ActiveSegment> active;
+  UnixMs last_recorded_at = 0;
+};
+
+// Errors: as Log::open.
+Expected<OpenedLog> open_for_writing(const std::filesystem::path& directory,
+                                     const LogOptions& options);
+
+// The segments of a catalog as a snapshot, with what they hide. Segments that `reuse` already has
+// open in the right form are taken from there. Errors: Corruption; IoError.
+Expected<Snapshot> open_segments(LogState& state, const Catalog::Contents& contents,
+                                 const Snapshot* reuse);
+
+}  // namespace runlog

@@ -1,0 +1,41 @@
+// What the parts of an open log share: the appender that writes it, the maintenance that seals and
+// merges, the follower that reads beside another process's writer.
+#pragma once
+
+#include <filesystem>
+#include <memory>
+
+#include "log/catalog.h"
+#include "log/current_snapshot.h"
+#include "log/dictionary.h"
+#include "log/file_io.h"
+#include "log/log.h"
+#include "log/names.h"
+
+namespace runlog {
+
+struct LogState {
+  std::filesystem::path directory;
+  LogOptions options;
+  std::unique_ptr<WriterLock> lock;  // null when open for reading
+  std::unique_ptr<Catalog> catalog;
+  std::shared_ptr<NameTable> names;
+  std::shared_ptr<Dictionaries> dictionaries;
+  std::unique_ptr<CurrentSnapshot> current;
+
+  SegmentHeader header_of(std::uint64_t segment_id, SequenceNumber base) const {
+    SegmentHeader header;
+    header.log_id = catalog->identity().log_id;
+    header.segment_id = segment_id;
+    header.base = base;
+    return header;
+  }
+
+  // Address space is free, and growing a map needs a moment without transactions: map generously.
+  // A segment may pass its limit by one commit, and sealing adds its tables.
+  std::size_t segment_map_bytes() const {
+    return std::size_t(options.segment_bytes) * 4 + (1ull << 30);
+  }
+};
+
+}  // namespace runlog

@@ -1,0 +1,102 @@
+#include "log/maintenance.h"
+
+#include <utility>
+
+#include "log/active_segment.h"
+#include "log/merge.h"
+#include "log/seal.h"
+#include "log/sealed_segment.h"
+
+namespace runlog {
+namespace {
+
+// Seals the oldest closed segment of the log. False: there is none.
+Expected<bool> seal_one(LogState& state) {
+  const auto snapshot = state.current->get();
+  std::shared_ptr<const Segment> closed;
+  for (std::size_t i = 0; i + 1 < snapshot->segments.size() && !closed; ++i)
+    if (snapshot->segments[i].segment->environment() != nullptr)
+      closed = snapshot->segments[i].segment;
+  if (!closed) return false;
+
+  // A closed segment is nobody's to change any more but the maintenance's.
+  auto& segment = const_cast<ActiveSegment&>(static_cast<const ActiveSegment&>(*closed));
+  auto entry = seal_segment(segment, state.catalog->identity().log_id, segment.supersedes());
+  if (!entry) return tl::unexpected(entry.error());
+  auto sealed = SealedSegment::open(state.directory, *entry, state.catalog->identity().log_id,
+                                    *state.names, *state.dictionaries);
+  if (!sealed) return tl::unexpected(sealed.error());
+  if (auto changed = state.catalog->change(std::span(&*entry, 1)); !changed)
+    return tl::unexpected(changed.error());
+  state.current->change([&](Snapshot& next) {
+    for (SegmentView& view : next.segments)
+      if (view.segment == closed) view.segment = *sealed;
+  });
+  return true;
+}
+
+}  // namespace
+
+Maintenance::Maintenance(LogState& state) : state_(state) {
+  thread_ = std::thread([this] { run(); });
+}
+
+Maintenance::~Maintenance() {
+  {
+    std::lock_guard lock(mutex_);
+    stop_ = true;
+  }
+  changed_.notify_all();
+  thread_.join();
+}
+
+void Maintenance::wake() {
+  {
+    std::lock_guard lock(mutex_);
+    wanted_ = true;
+  }
+  changed_.notify_all();
+}
+
+Expected<void> Maintenance::wait_idle() {
+  std::unique_lock lock(mutex_);
+  wanted_ = true;
+  changed_.notify_all();
+  changed_.wait(lock, [&] { return stop_ || (!wanted_ && !busy_); });
+  if (error_) return tl::unexpected(*error_);
+  return {};
+}
+
+void Maintenance::run() {
+  std::unique_lock lock(mutex_);
+  for (;;) {
+    changed_.wait(lock, [&] { return stop_ || wanted_; });
+    if (stop_) return;
+    wanted_ = false;
+    busy_ = true;
+    lock.unlock();
+    auto done = round();
+    lock.lock();
+    busy_ = false;
+    error_ = done ? std::nullopt : std::optional(done.error());
+    changed_.notify_all();
+  }
+}
+
+Expected<void> Maintenance::round() {
+  for (;;) {
+    {
+      std::lock_guard lock(mutex_);
+      if (stop_) return {};
+    }
+    auto sealed = seal_one(state_);
+    if (!sealed) return tl::unexpected(sealed.error());
+    if (*sealed) continue;
+    if (!state_.options.merge) return {};
+    const auto choice = choose_merge(*state_.current->get(), state_.options);
+    if (!choice) return {};
+    if (auto merged = merge_segments(state_, *choice); !merged) return merged;
+  }
+}
+
+}  // namespace runlog

@@ -1,0 +1,40 @@
+// The background work of a log that is open for writing: sealing closed segments, and merging
+// neighbouring sealed ones of like size, so that a log has few segments however it grew.
+#pragma once
+
+#include <condition_variable>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <thread>
+
+#include "index/error.h"
+#include "log/log_state.h"
+
+namespace runlog {
+
+class Maintenance {
+ public:
+  explicit Maintenance(LogState& state);
+  ~Maintenance();
+
+  // Says that there may be something to do.
+  void wake();
+  // Waits until nothing is left to do. Errors: what kept the last round from finishing.
+  Expected<void> wait_idle();
+
+ private:
+  void run();
+  Expected<void> round();
+
+  LogState& state_;
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  bool wanted_ = true;  // somebody called wake() since the last round began
+  bool busy_ = false;
+  bool stop_ = false;
+  std::optional<Error> error_;  // of the last round
+  std::thread thread_;
+};
+
+}  // namespace runlog

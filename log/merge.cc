@@ -1,0 +1,234 @@
+#include "log/merge.h"
+
+#include <algorithm>
+#include <vector>
+
+#include <fmt/format.h>
+
+#include "log/active_segment.h"
+#include "log/kill_point.h"
+#include "log/seal.h"
+#include "log/sealed_segment.h"
+
+namespace runlog {
+namespace {
+
+// Beyond this a merge's output would not be merged again: what it saves in segments it would cost
+// in copying, and one dropped segment would give back too much at a time.
+constexpr std::uint64_t kMaxMergedBytes = 8ull << 30;
+constexpr std::size_t kCopyBytesPerTransaction = 32u << 20;
+
+unsigned tier_of(std::uint64_t bytes, const LogOptions& options) {
+  unsigned tier = 0;
+  for (std::uint64_t limit = options.segment_bytes / 2; bytes >= limit && tier < 16;
+       limit *= std::max(2u, options.merge_fanout))
+    ++tier;
+  return tier;
+}
+
+const SealedSegment* sealed(const SegmentView& view) {
+  return view.segment->environment() == nullptr
+             ? static_cast<const SealedSegment*>(view.segment.get())
+             : nullptr;
+}
+
+// Copies names, dictionaries and visible records of one input.
+class Copier {
+ public:
+  Copier(const Snapshot& snapshot, ActiveSegment& output) : snapshot_(snapshot), output_(output) {}
+
+  Expected<void> copy(std::size_t position) {
+    const SegmentView& view = snapshot_.segments[position];
+    RecordReader reader(snapshot_);
+    for (Ordinal ordinal = 0; ordinal < view.end; ++ordinal) {
+      if (view.is_dead(ordinal)) continue;
+      if (auto done = copy_one(reader, position, ordinal); !done) return done;
+    }
+    return {};
+  }
+
+  Expected<void> copy_tables(const SealedSegment& input);
+
+  Expected<void> finish() {
+    if (!write_) return {};
+    auto done = write_->commit();
+    write_.reset();
+    return done;
+  }
+
+ private:
+  Expected<void> copy_one(RecordReader& reader, std::size_t position, Ordinal ordinal) {
+    const SegmentView& view = snapshot_.segments[position];
+    const SequenceNumber sequence = view.sequence(ordinal);
+    auto record = reader.read(position, ordinal);
+    if (!record) return tl::unexpected(record.error());
+    auto checked = verify_record(*record, sequence);
+    if (!checked)
+      return tl::unexpected(reader.with_place(checked.error(), position, ordinal));
+    const Bytes exact = *checked;
+    if (auto ready = begin_if_needed(); !ready) return ready;
+    if (auto copied = output_.copy_record(*write_, sequence, exact); !copied) return copied;
+    uncommitted_bytes_ += exact.size();
+    return uncommitted_bytes_ < kCopyBytesPerTransaction ? Expected<void>() : finish();
+  }
+
+  Expected<void> begin_if_needed() {
+    if (write_) return {};
+    auto begun = LmdbWrite::begin(output_.env());
+    if (!begun) return tl::unexpected(begun.error());
+    write_.emplace(std::move(*begun));
+    uncommitted_bytes_ = 0;
+    return {};
+  }
+
+  const Snapshot& snapshot_;
+  ActiveSegment& output_;
+  std::optional<LmdbWrite> write_;
+  std::size_t uncommitted_bytes_ = 0;
+};
+
+Expected<void> Copier::copy_tables(const SealedSegment& input) {
+  if (auto ready = begin_if_needed(); !ready) return ready;
+  for (const auto& [id, target] : {std::pair(TableId::kNames, LmdbTable::kNames),
+                                   std::pair(TableId::kDictionaries, LmdbTable::kDictionaries)}) {
+    auto done = input.for_each_entry(id, [&](std::uint64_t key, Bytes stored) {
+      return write_->put(target, key, stored);
+    });
+    if (!done) return done;
+  }
+  return {};
+}
+
+// The hidden sequence numbers that the output must remember: those of all inputs whose runs stand
+// in older segments. Runs within the merged range that were hidden are gone.
+std::vector<SequenceNumber> supersedes_to_keep(const Snapshot& snapshot,
+                                               const MergeChoice& choice) {
+  std::vector<SequenceNumber> keep;
+  const SequenceNumber base = snapshot.segments[choice.first].segment->base();
+  for (std::size_t i = choice.first; i < choice.first + choice.count; ++i)
+    for (const SequenceNumber hidden : sealed(snapshot.segments[i])->supersedes())
+      if (hidden < base) keep.push_back(hidden);
+  return keep;
+}
+
+Expected<std::shared_ptr<ActiveSegment>> build(LogState& state, const Snapshot& snapshot,
+                                               const MergeChoice& choice, std::uint64_t id) {
+  const SequenceNumber base = snapshot.segments[choice.first].segment->base();
+  std::size_t input_bytes = 0;
+  for (std::size_t i = choice.first; i < choice.first + choice.count; ++i)
+    input_bytes += sealed(snapshot.segments[i])->file_contents().size();
+  auto output = ActiveSegment::create(state.directory, state.header_of(id, base),
+                                      input_bytes * 2 + (1ull << 30), true);
+  if (!output) return output;
+  Copier copier(snapshot, **output);
+  for (std::size_t i = choice.first; i < choice.first + choice.count; ++i) {
+    auto done = copier.copy_tables(*sealed(snapshot.segments[i]));
+    if (done) done = copier.copy(i);
+    if (!done) return tl::unexpected(done.error());
+    kill_point("merge.after_input");
+  }
+  if (auto done = copier.finish(); !done) return tl::unexpected(done.error());
+  (*output)->finish_building();
+  return output;
+}
+
+// Replaces the inputs by the output in the current snapshot. Runs that were hidden while the copy
+// was made are hidden in the output too.
+void swap_in(LogState& state, const Snapshot& before, const MergeChoice& choice,
+             std::shared_ptr<const Segment> output) {
+  state.current->change([&](Snapshot& next) {
+    const auto same_input = [&](const SegmentView& view) {
+      return view.segment == before.segments[choice.first].segment;
+    };
+    const auto first = std::find_if(next.segments.begin(), next.segments.end(), same_input);
+    std::vector<SequenceNumber> hidden_since;
+    for (std::size_t i = 0; i < choice.count; ++i) {
+      const SegmentView& now = *(first + std::ptrdiff_t(i));
+      const SegmentView& then = before.segments[choice.first + i];
+      if (now.dead == then.dead) continue;
+      for (Ordinal ordinal = 0; ordinal < now.end; ++ordinal)
+        if (now.is_dead(ordinal) && !then.is_dead(ordinal))
+          hidden_since.push_back(now.sequence(ordinal));
+    }
+    SegmentView merged;
+    merged.end = output->index().count();
+    merged.segment = std::move(output);
+    *first = std::move(merged);
+    next.segments.erase(first + 1, first + std::ptrdiff_t(choice.count));
+    Hiding hiding(next);
+    for (const SequenceNumber sequence : hidden_since) (void)hiding.hide(sequence);
+    hiding.apply();
+  });
+}
+
+}  // namespace
+
+std::optional<MergeChoice> choose_merge(const Snapshot& snapshot, const LogOptions& options) {
+  std::vector<std::optional<unsigned>> tiers;
+  for (const SegmentView& view : snapshot.segments) {
+    const SealedSegment* const segment = sealed(view);
+    if (segment == nullptr || segment->file_contents().size() >= kMaxMergedBytes)
+      tiers.push_back(std::nullopt);
+    else
+      tiers.push_back(tier_of(segment->file_contents().size(), options));
+  }
+  for (unsigned tier = 0; tier <= 16; ++tier) {
+    std::size_t length = 0;
+    for (std::size_t i = 0; i <= tiers.size(); ++i) {
+      if (i < tiers.size() && tiers[i] && *tiers[i] <= tier) {
+        ++length;
+        continue;
+      }
+      if (length >= std::max(2u, options.merge_fanout)) {
+        // The oldest ones first: the newest may still get company of their own size.
+        return MergeChoice{i - length, std::min<std::size_t>(length, options.merge_fanout)};
+      }
+      length = 0;
+    }
+  }
+  return std::nullopt;
+}
+
+Expected<void> merge_segments(LogState& state, const MergeChoice& choice) {
+  const auto snapshot = state.current->get();
+  const auto& views = snapshot->segments;
+  auto id = state.catalog->begin_segment(views[choice.first].segment->base());
+  if (!id) return tl::unexpected(id.error());
+  const auto give_up = [&](const Error& error) -> Expected<void> {
+    (void)remove_directory(segment_directory(state.directory, *id));
+    (void)state.catalog->change({}, std::span(&*id, 1));
+    return tl::unexpected(error);
+  };
+  auto output = build(state, *snapshot, choice, *id);
+  if (!output) return give_up(output.error());
+  const std::uint64_t log_id = state.catalog->identity().log_id;
+  auto entry = seal_segment(**output, log_id, supersedes_to_keep(*snapshot, choice));
+  if (!entry) return give_up(entry.error());
+  output->reset();
+  auto merged =
+      SealedSegment::open(state.directory, *entry, log_id, *state.names, *state.dictionaries);
+  if (!merged) return give_up(merged.error());
+
+  std::vector<CatalogEntry> changes = {*entry};
+  std::vector<std::uint64_t> dropped;
+  for (std::size_t i = choice.first; i < choice.first + choice.count; ++i) {
+    CatalogEntry input;
+    input.state = SegmentState::kDropped;
+    input.id = views[i].segment->id();
+    input.base = views[i].segment->base();
+    changes.push_back(input);
+    dropped.push_back(input.id);
+  }
+  kill_point("merge.before_swap");
+  if (auto changed = state.catalog->change(changes); !changed) return changed;
+  kill_point("merge.after_swap");
+  swap_in(state, *snapshot, choice, std::move(*merged));
+  // Readers that still hold the inputs keep their mappings; the names go now.
+  for (const std::uint64_t input : dropped)
+    if (auto removed = remove_directory(segment_directory(state.directory, input)); !removed)
+      return removed;
+  kill_point("merge.before_forget");
+  return state.catalog->change({}, dropped);
+}
+
+}  // namespace runlog

@@ -1,0 +1,29 @@
+// Merging: the visible records of neighbouring sealed segments are copied, in order and with their
+// sequence numbers, into one new segment, which then takes their place in one catalog commit.
+#pragma once
+
+#include <cstddef>
+#include <optional>
+
+#include "index/error.h"
+#include "log/log_state.h"
+#include "log/snapshot.h"
+
+namespace runlog {
+
+// Positions [first, first + count) in a snapshot's segments.
+struct MergeChoice {
+  std::size_t first = 0;
+  std::size_t count = 0;
+};
+
+// The neighbours that should be merged next, or nullopt. Size-tiered: as soon as merge_fanout
+// neighbours belong to a tier or to lower ones, they become one of a higher tier, so that a record
+// is copied once per tier and a log has at most (fanout − 1) segments a tier.
+std::optional<MergeChoice> choose_merge(const Snapshot& snapshot, const LogOptions& options);
+
+// Merges them. Readers and appends go on meanwhile. Safe to repeat after a failure.
+// Errors: Corruption (a record that cannot be copied: nothing is changed); DiskFull; IoError.
+Expected<void> merge_segments(LogState& state, const MergeChoice& choice);
+
+}  // namespace runlog
