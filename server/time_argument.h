@@ -1,0 +1,19 @@
+// Times as people give them on the command line.
+#pragma once
+
+#include <string_view>
+
+#include "index/error.h"
+#include "log/run.h"
+
+namespace runlog {
+
+// Which end of a range a time stands for: a date alone means its first or its last millisecond.
+enum class TimeEnd { kFrom, kTo };
+
+// Reads an instant (2026-10-20T00:00:00Z, with any offset; without one it is UTC; a blank may stand
+// for the T, seconds may be missing), a date (2026-10-20, in UTC), or a time before `now`:
+// 30s, 45m, 2h, 7d, 4w. Errors: InvalidArgument (says what would be understood).
+Expected<UnixMs> parse_time_argument(std::string_view text, TimeEnd end, UnixMs now);
+
+}  // namespace runlog
