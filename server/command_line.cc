@@ -1,0 +1,252 @@
+#include "server/command_line.h"
+
+#include <algorithm>
+#include <cstdlib>
+#include <functional>
+#include <map>
+#include <sstream>
+
+#include <CLI/CLI.hpp>
+#include <fmt/format.h>
+
+#include "server/commands.h"
+#include "server/filter_options.h"
+#include "server/open_log.h"
+
+namespace runlog {
+namespace {
+
+constexpr std::uint32_t kMostRunsOfAPage = 1000;  // what query::list takes
+
+// What the options are parsed into; each command uses its own part.
+struct Parsed {
+  std::string data;
+  std::string tenant = "default";
+  ImportOptions import;
+  ExportOptions export_runs;
+  ListOptions list;
+  bool oldest_first = false;
+  GetOptions get;
+  StatsOptions stats;
+  GroupsOptions groups;
+  VerifyCommandOptions verify;
+  InfoOptions info;
+  std::function<ExitCode(const LogPlace&, Console&)> command;
+};
+
+const std::map<std::string, TermKind>& group_kinds() {
+  static const std::map<std::string, TermKind> kKinds = {
+      {"error", TermKind::kFingerprint},       {"error-code", TermKind::kErrorCode},
+      {"flow", TermKind::kFlow},               {"status", TermKind::kStatus},
+      {"trigger-type", TermKind::kTriggerType}, {"object", TermKind::kTriggerObject},
+      {"record", TermKind::kRecord},           {"user", TermKind::kUser},
+      {"organization", TermKind::kOrganization}, {"node", TermKind::kFailingNode},
+      {"label", TermKind::kLabel}};
+  return kKinds;
+}
+
+std::string group_kind_names() {
+  std::string names;
+  for (const auto& [name, kind] : group_kinds()) names += (names.empty() ? "" : ", ") + name;
+  return names;
+}
+
+void add_place_options(CLI::App& app, Parsed& parsed, const std::string& group) {
+  app.add_option("--data", parsed.data, "Where the logs are; or set RUNLOG_DATA")
+      ->type_name("DIR")
+      ->group(group);
+  app.add_option("--tenant", parsed.tenant, "Whose log (default: default)")
+      ->type_name("NAME")
+      ->group(group);
+}
+
+CLI::App& add_command(CLI::App& app, Parsed& parsed, const std::string& name,
+                      const std::string& description, const std::string& example) {
+  CLI::App& command = *app.add_subcommand(name, description);
+  command.footer("Example:\n  " + example);
+  add_place_options(command, parsed, "Which log");
+  return command;
+}
+
+// Sets what runs when `command` was given.
+template <typename Options>
+void run_with(CLI::App& command, Parsed& parsed, Options& options,
+              ExitCode (*run)(const LogPlace&, const Options&, Console&)) {
+  command.callback([&parsed, &options, run] {
+    parsed.command = [&options, run](const LogPlace& place, Console& console) {
+      return run(place, options, console);
+    };
+  });
+}
+
+void add_json_flag(CLI::App& command, bool& json) {
+  command.add_flag("--json", json, "Print one JSON object");
+}
+
+void add_writing_commands(CLI::App& app, Parsed& parsed) {
+  CLI::App& import = add_command(
+      app, parsed, "import", "Append runs from NDJSON files, plain, .zst or .gz",
+      "runlog import --data ./history runs.ndjson.zst\n  zcat runs.gz | runlog import --data "
+      "./history -");
+  import.add_option("FILE", parsed.import.files, "Files; - or none is the standard input");
+  run_with(import, parsed, parsed.import, &run_import);
+
+  CLI::App& verify = add_command(app, parsed, "verify", "Check every record and every table",
+                                 "runlog verify --data ./history");
+  verify.add_flag("--repair", parsed.verify.repair,
+                  "Rebuild what can be rebuilt, set aside what cannot be read");
+  run_with(verify, parsed, parsed.verify, &run_verify);
+}
+
+void add_list_commands(CLI::App& app, Parsed& parsed) {
+  CLI::App& list = add_command(app, parsed, "list", "Which runs there were, the newest first",
+                               "runlog list --data ./history --status failed --since 12h");
+  ListRequest& request = parsed.list.request;
+  add_filter_options(list, request.filter);
+  list.add_option("--limit", request.limit, "How many, 1 to 1000 (default: 20)")
+      ->check(CLI::Range(std::uint32_t(1), kMostRunsOfAPage).description(""))
+      ->type_name("N");
+  list.add_option("--cursor", request.cursor, "Go on where another page ended")->type_name("C");
+  list.add_flag("--oldest-first", parsed.oldest_first, "The oldest first");
+  add_json_flag(list, parsed.list.json);
+  run_with(list, parsed, parsed.list, &run_list);
+
+  CLI::App& exported = add_command(
+      app, parsed, "export", "Write runs as NDJSON, the oldest first",
+      "runlog export --data ./history --flow lead_routing --output runs.ndjson");
+  add_filter_options(exported, parsed.export_runs.filter);
+  exported.add_option("--output", parsed.export_runs.output,
+                      "Into this file, replaced when all is written; otherwise to the standard "
+                      "output")
+      ->type_name("FILE");
+  run_with(exported, parsed, parsed.export_runs, &run_export);
+}
+
+void add_detail_commands(CLI::App& app, Parsed& parsed) {
+  CLI::App& get = add_command(
+      app, parsed, "get", "One run: why it failed, and its steps",
+      "runlog get run_b49b5ca4-55c1-4ad4-9dfe-ef7d40f08703 --data ./history");
+  get.add_option("RUN_ID", parsed.get.run_id, "The run")->required();
+  get.add_flag("--every-iteration", parsed.get.every_iteration,
+               "Show the steps of all iterations, not only of those that failed");
+  add_json_flag(get, parsed.get.json);
+  run_with(get, parsed, parsed.get, &run_get);
+
+  CLI::App& stats = add_command(app, parsed, "stats", "How often flows ran, failed, how long",
+                                "runlog stats --data ./history --flow lead_routing");
+  stats.add_option("--flow", parsed.stats.flow, "Of this flow alone, with its hours")
+      ->type_name("F");
+  add_json_flag(stats, parsed.stats.json);
+  run_with(stats, parsed, parsed.stats, &run_stats);
+
+  CLI::App& info = add_command(app, parsed, "info", "What the log consists of, and what it costs",
+                               "runlog info --data ./history");
+  add_json_flag(info, parsed.info.json);
+  run_with(info, parsed, parsed.info, &run_info);
+}
+
+void add_groups_command(CLI::App& app, Parsed& parsed) {
+  CLI::App& groups =
+      add_command(app, parsed, "groups", "How many runs share an error, a flow, a node ...",
+                  "runlog groups --data ./history --by error --since 7d");
+  const auto take = [&parsed](const std::string& name) {
+    const auto kind = group_kinds().find(name);
+    if (kind == group_kinds().end()) {
+      throw CLI::ValidationError(
+          "--by", fmt::format("'{}' is not one of {}", name, group_kind_names()));
+    }
+    parsed.groups.by = kind->second;
+    parsed.groups.by_name = name;
+  };
+  groups.add_option_function<std::string>("--by", take,
+                                          group_kind_names() + " (default: error)")
+      ->type_name("KIND");
+  groups.add_option("--limit", parsed.groups.limit, "How many groups (default: 20)")
+      ->check(CLI::PositiveNumber.description(""))
+      ->type_name("N");
+  add_json_flag(groups, parsed.groups.json);
+  add_filter_options(groups, parsed.groups.filter);
+  run_with(groups, parsed, parsed.groups, &run_groups);
+}
+
+// So that the shell gives back the same argument.
+std::string quoted(const std::string& argument) {
+  const bool plain = !argument.empty() && std::all_of(argument.begin(), argument.end(), [](char c) {
+    return std::isalnum(static_cast<unsigned char>(c)) != 0 ||
+           std::string_view("-_=+.,:/@%").find(c) != std::string_view::npos;
+  });
+  if (plain) return argument;
+  std::string out = "'";
+  for (const char c : argument) out += c == '\'' ? std::string("'\\''") : std::string(1, c);
+  return out + "'";
+}
+
+// The command as typed, without its cursor.
+std::string invocation_of(const std::vector<std::string>& arguments) {
+  std::string out;
+  for (std::size_t i = 0; i < arguments.size(); ++i) {
+    if (arguments[i] == "--cursor") {
+      ++i;
+    } else if (arguments[i].rfind("--cursor=", 0) != 0) {
+      out += (out.empty() ? "" : " ") + quoted(arguments[i]);
+    }
+  }
+  return out;
+}
+
+ExitCode usage_error(const std::string& message, const CLI::App& app, Console& console) {
+  const auto commands = app.get_subcommands();
+  console.err.write(fmt::format("runlog: {}\nrunlog: see `runlog {}--help`\n", message,
+                                commands.empty() ? "" : commands.front()->get_name() + " "));
+  return ExitCode::kUsage;
+}
+
+}  // namespace
+
+ExitCode run_command_line(const std::vector<std::string>& arguments, const std::string& version,
+                          Console& console) {
+  Parsed parsed;
+  CLI::App app("runlog: a durable, queryable log of finished workflow runs", "runlog");
+  app.set_version_flag("--version", "runlog " + version);
+  app.require_subcommand(0, 1);
+  app.footer("Example:\n  runlog import --data ./history runs.ndjson\n  runlog list --data "
+             "./history --status failed\n\n`runlog COMMAND --help` shows a command's options.");
+  add_place_options(app, parsed, "");  // before the command they work too; not shown twice
+  add_writing_commands(app, parsed);
+  add_list_commands(app, parsed);
+  add_detail_commands(app, parsed);
+  add_groups_command(app, parsed);
+
+  try {
+    // CLI11 takes the arguments without the program's name, in reverse.
+    app.parse(std::vector<std::string>(arguments.rbegin(), arguments.rend() - 1));
+  } catch (const CLI::ParseError& error) {
+    if (error.get_exit_code() != int(CLI::ExitCodes::Success)) {
+      return usage_error(error.what(), app, console);
+    }
+    std::ostringstream text;
+    app.exit(error, text, text);
+    console.out.write(text.str());
+    return ExitCode::kDone;
+  }
+  if (!parsed.command) {
+    console.out.write(app.help());
+    return ExitCode::kDone;
+  }
+  if (const char* data = std::getenv("RUNLOG_DATA"); parsed.data.empty() && data != nullptr) {
+    parsed.data = data;
+  }
+  if (parsed.data.empty()) {
+    return usage_error("--data DIR must say where the logs are; RUNLOG_DATA may say so instead",
+                       app, console);
+  }
+  if (!is_tenant_name(parsed.tenant)) {
+    return usage_error(fmt::format("'{}' is not a tenant's name: 1 to 64 letters, digits, '-' or "
+                                   "'_'", parsed.tenant), app, console);
+  }
+  if (parsed.oldest_first) parsed.list.request.direction = Direction::kOldestFirst;
+  parsed.list.invocation = invocation_of(arguments);
+  return parsed.command({parsed.data, parsed.tenant}, console);
+}
+
+}  // namespace runlog

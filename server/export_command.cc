@@ -1,0 +1,92 @@
+// `runlog export`: every visible run as one line of JSON, in the order in which they were stored.
+#include <memory>
+
+#include <fmt/format.h>
+
+#include "log/run_json.h"
+#include "server/commands.h"
+#include "server/open_log.h"
+#include "server/output_file.h"
+#include "server/progress.h"
+#include "server/quantities.h"
+
+namespace runlog {
+namespace {
+
+constexpr std::uint32_t kPageRuns = 1000;
+
+// Writes the runs of one page. Errors: Corruption.
+Expected<void> write_page(const ListResult& page, Output& out) {
+  std::string line;
+  for (const RunHead& head : page.runs) {
+    auto run = get(page.snapshot, head.run_id);
+    if (!run) return tl::unexpected(run.error());
+    line.clear();
+    write_json(run->run, line);
+    line += '\n';
+    out.write(line);
+    if (out.failed()) return {};
+  }
+  return {};
+}
+
+// Returns how many runs were written. All pages come from one snapshot: what is appended
+// meanwhile is not part of the export.
+Expected<std::uint64_t> write_runs(const LogPlace& place, const Filter& filter, Output& out,
+                                   Progress& progress, bool& incomplete) {
+  auto opened = open_snapshot(place);
+  if (!opened) return tl::unexpected(opened.error());
+  ListRequest request;
+  request.filter = filter;
+  request.direction = Direction::kOldestFirst;
+  request.limit = kPageRuns;
+  std::uint64_t written = 0, total = 0;
+  do {
+    request.with_total = written == 0;
+    auto page = list(opened->snapshot, request);
+    if (!page) return tl::unexpected(page.error());
+    if (request.with_total) total = page->total;
+    if (auto done = write_page(*page, out); !done) return tl::unexpected(done.error());
+    incomplete |= page->incomplete;
+    written += page->runs.size();
+    progress.update(written, written, total);
+    request.cursor = page->has_more ? page->next_cursor : std::string();
+  } while (!request.cursor.empty() && !out.failed());
+  return written;
+}
+
+}  // namespace
+
+ExitCode run_export(const LogPlace& place, const ExportOptions& options, Console& console) {
+  std::unique_ptr<OutputFile> file;
+  if (!options.output.empty()) {
+    // Before the log is read, but after it is known to be there: a wrong name leaves no file.
+    if (auto log = open_for_reading(place); !log) return complain(console, log.error());
+    auto created = OutputFile::create(options.output);
+    if (!created) return complain(console, created.error());
+    file = std::move(*created);
+  }
+  Output& out = file ? file->output() : console.out;
+  bool incomplete = false;
+  Expected<std::uint64_t> written;
+  {
+    // A progress line between lines of JSON on the same terminal would only disturb.
+    const bool shown = file != nullptr || !console.screen.is_terminal();
+    Progress progress(console.err, shown ? console.err_screen : Screen(), "exporting", "run");
+    written = write_runs(place, options.filter, out, progress, incomplete);
+  }
+  if (!written) return complain(console, written.error());
+  if (file) {
+    if (auto finished = file->finish(); !finished) return complain(console, finished.error());
+    console.out.write(fmt::format("exported {} to {}\n", count_of(*written, "run"),
+                                  options.output));
+  }
+  if (incomplete) {
+    return complain(console, {ErrorCode::Corruption,
+                              "the export is incomplete: a damaged segment was set aside, see "
+                              "`runlog verify`"});
+  }
+  return ExitCode::kDone;
+}
+
+}  // namespace runlog

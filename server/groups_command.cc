@@ -1,0 +1,76 @@
+// `runlog groups`: how many runs share a property, the largest group first.
+#include <algorithm>
+
+#include <fmt/format.h>
+
+#include "server/commands.h"
+#include "server/json_writer.h"
+#include "server/open_log.h"
+#include "server/quantities.h"
+#include "server/terminal_table.h"
+
+namespace runlog {
+namespace {
+
+constexpr unsigned kLeastName = 20;
+
+void print_for_people(const std::vector<Group>& all, std::size_t shown, std::uint64_t matching,
+                      const GroupsOptions& options, Console& console) {
+  if (all.empty()) {
+    console.out.write(fmt::format("no matching run has a {}\n", options.by_name));
+    return;
+  }
+  TerminalTable table({{"RUNS", TerminalTable::Align::kRight},
+                       {"SHARE", TerminalTable::Align::kRight},
+                       {"", TerminalTable::Align::kLeft, kLeastName}});
+  for (std::size_t i = 0; i < shown; ++i) {
+    table.add_row({{format_count(all[i].count)}, {format_share(all[i].count, matching)},
+                   {all[i].name}});
+  }
+  console.out.write(table.render(console.screen));
+  const std::string footer = fmt::format("{} of {}, among {}\n", format_count(shown),
+                                         count_of(all.size(), "group"),
+                                         count_of(matching, "matching run"));
+  if (console.screen.is_terminal()) {
+    console.out.write(console.screen.paint(footer, Style::kDim));
+  } else {
+    console.err.write(footer);
+  }
+}
+
+void print_json(const std::vector<Group>& all, std::size_t shown, std::uint64_t matching,
+                const GroupsOptions& options, Console& console) {
+  JsonWriter json;
+  json.StartObject();
+  json.member("by", options.by_name);
+  json.key("groups");
+  json.StartArray();
+  for (std::size_t i = 0; i < shown; ++i) {
+    json.StartObject();
+    json.member("name", all[i].name);
+    json.member("count", all[i].count);
+    json.EndObject();
+  }
+  json.EndArray();
+  json.flag("hasMore", shown < all.size());
+  json.member("totalGroups", std::uint64_t(all.size()));
+  json.member("totalRuns", matching);
+  json.EndObject();
+  console.out.write(json.line());
+}
+
+}  // namespace
+
+ExitCode run_groups(const LogPlace& place, const GroupsOptions& options, Console& console) {
+  auto opened = open_snapshot(place);
+  if (!opened) return complain(console, opened.error());
+  auto all = groups(*opened->snapshot, options.by, options.filter);
+  if (!all) return complain(console, all.error());
+  auto matching = count(*opened->snapshot, options.filter);
+  if (!matching) return complain(console, matching.error());
+  const std::size_t shown = std::min<std::size_t>(all->size(), options.limit);
+  (options.json ? print_json : print_for_people)(*all, shown, *matching, options, console);
+  return ExitCode::kDone;
+}
+
+}  // namespace runlog

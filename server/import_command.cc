@@ -1,0 +1,162 @@
+// `runlog import`: NDJSON into the log, line by line; a refused line never stops the others.
+#include <unistd.h>
+
+#include <chrono>
+
+#include <fmt/format.h>
+
+#include "log/log.h"
+#include "log/run_json.h"
+#include "server/commands.h"
+#include "server/import_pipeline.h"
+#include "server/ndjson_reader.h"
+#include "server/progress.h"
+#include "server/quantities.h"
+
+namespace runlog {
+namespace {
+
+// Enough to see what is wrong with a file; a million equal complaints help nobody.
+constexpr std::uint64_t kRefusalsShown = 100;
+constexpr std::uint64_t kProgressEvery = 256;  // lines
+
+class Import {
+ public:
+  Import(Log& log, Console& console)
+      : console_(console),
+        pipeline_(log),
+        progress_(console.err, console.err_screen, "importing", "run") {}
+
+  void read_file(const std::string& path);
+  ExitCode finish(Log& log);
+  bool stopped() const { return stopped_; }
+
+ private:
+  void take_line(const std::string& path, const NdjsonLine& line);
+  void refuse(const std::string& path, std::uint64_t line, const std::string& why);
+  void report(const Error& error);
+  void print_summary(Log& log, std::chrono::milliseconds took);
+
+  Console& console_;
+  ImportPipeline pipeline_;
+  Progress progress_;
+  RunJsonParser parser_;
+  std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
+  std::uint64_t taken_ = 0, json_bytes_ = 0, refused_ = 0;
+  ExitCode worst_ = ExitCode::kDone;
+  bool stopped_ = false;
+};
+
+void Import::report(const Error& error) {
+  progress_.clear();
+  worst_ = std::max(worst_, complain(console_, error));
+}
+
+void Import::refuse(const std::string& path, std::uint64_t line, const std::string& why) {
+  worst_ = std::max(worst_, ExitCode::kRefused);
+  if (++refused_ > kRefusalsShown) return;
+  progress_.clear();
+  console_.err.write(fmt::format("{}:{}: {}\n", path, line, why));
+}
+
+void Import::take_line(const std::string& path, const NdjsonLine& line) {
+  if (line.too_long) {
+    return refuse(path, line.number, fmt::format("the line is longer than {} bytes, the limit of a "
+                                                 "run's JSON", format_count(kMaxRunJsonBytes)));
+  }
+  TextArena arena;
+  Run run;
+  if (auto parsed = parser_.parse(line.text, arena, run); !parsed) {
+    return refuse(path, line.number, parsed.error().message);
+  }
+  if (auto added = pipeline_.add(run, line.text.size()); !added) {
+    return refuse(path, line.number, added.error().message);
+  }
+  ++taken_;
+  json_bytes_ += line.text.size();
+}
+
+void Import::read_file(const std::string& path) {
+  auto source = ByteSource::open(path);
+  if (!source) return report(source.error());
+  NdjsonReader reader(std::move(*source), kMaxRunJsonBytes);
+  const std::string shown = path == "-" ? "<stdin>" : path;
+  for (;;) {
+    auto line = reader.next();
+    if (!line) {
+      report(line.error());
+      stopped_ = true;
+      return;
+    }
+    if (!*line) return;
+    take_line(shown, **line);
+    if ((*line)->number % kProgressEvery != 0) continue;
+    progress_.update(taken_, reader.source().taken_bytes(), reader.source().file_bytes());
+    if (pipeline_.failure()) {
+      stopped_ = true;
+      return;
+    }
+  }
+}
+
+void Import::print_summary(Log& log, std::chrono::milliseconds took) {
+  const ImportPipeline::Counts counts = pipeline_.counts();
+  const LogInfo now = log.describe();
+  std::string line = fmt::format(
+      "imported {} ({} of JSON) in {}: {} new, {} superseding, {} already there, {} refused",
+      count_of(counts.stored(), "run"), format_bytes(json_bytes_), format_duration(took.count()),
+      format_count(counts.appended), format_count(counts.superseding),
+      format_count(counts.duplicates), format_count(refused_));
+  if (now.runs > 0) {
+    line += fmt::format("; the log holds {} in {}, {} B a run", count_of(now.runs, "run"),
+                        format_bytes(now.bytes), format_count(now.bytes / now.runs));
+  }
+  console_.out.write(line + "\n");
+}
+
+ExitCode Import::finish(Log& log) {
+  const auto finished = pipeline_.finish();
+  progress_.clear();
+  if (refused_ > kRefusalsShown) {
+    console_.err.write(fmt::format("... and {} more refused\n",
+                                   count_of(refused_ - kRefusalsShown, "line")));
+  }
+  if (!finished) report(finished.error());
+  if (!finished || stopped_) {
+    console_.err.write(fmt::format(
+        "runlog: the import ended early with {} safely stored; import the same input again, stored "
+        "runs are recognised\n", count_of(pipeline_.counts().stored(), "run")));
+  }
+  print_summary(log, std::chrono::duration_cast<std::chrono::milliseconds>(
+                         std::chrono::steady_clock::now() - start_));
+  return worst_;
+}
+
+}  // namespace
+
+ExitCode run_import(const LogPlace& place, const ImportOptions& options, Console& console) {
+  auto log = Log::open(place.directory());
+  if (!log) return complain(console, log.error());
+  ExitCode code;
+  {
+    Import import(**log, console);
+    const std::vector<std::string> files =
+        options.files.empty() ? std::vector<std::string>{"-"} : options.files;
+    for (const std::string& file : files) {
+      if (file == "-" && ::isatty(STDIN_FILENO) != 0) {
+        console.err.write("reading runs from the terminal, one JSON object a line; Ctrl-D ends\n");
+        static_cast<void>(console.err.flush());
+      }
+      import.read_file(file);
+      if (import.stopped()) break;
+    }
+    code = import.finish(**log);
+  }
+  // A log that already failed has said why.
+  if (auto closed = (*log)->close(); !closed && code != ExitCode::kBroken) {
+    code = complain(console, closed.error());
+  }
+  return code;
+}
+
+}  // namespace runlog

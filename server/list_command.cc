@@ -1,0 +1,149 @@
+// `runlog list`: which runs, newest first, as a table for people or one JSON object for programs.
+#include <algorithm>
+
+#include <fmt/format.h>
+
+#include "log/run_json.h"
+#include "server/commands.h"
+#include "server/json_writer.h"
+#include "server/open_log.h"
+#include "server/quantities.h"
+#include "server/terminal_table.h"
+
+namespace runlog {
+namespace {
+
+using Align = TerminalTable::Align;
+
+// With less room than this, a failure's reason says nothing; it gets a line of its own.
+constexpr unsigned kLeastReason = 32;
+constexpr unsigned kLeastFlow = 10;
+constexpr unsigned kReasonIndent = 4;
+
+Style style_of(RunStatus status) {
+  switch (status) {
+    case RunStatus::kCompleted: return Style::kGood;
+    case RunStatus::kFailed:
+    case RunStatus::kTimedOut: return Style::kBad;
+    case RunStatus::kCancelled: return Style::kWarning;
+  }
+  return Style::kPlain;
+}
+
+std::string reason_of(const RunHead& run) {
+  std::string reason(run.error_message.value_or(""));
+  if (run.error_is_cut) reason += "...";
+  if (reason.empty()) reason = run.error_code.value_or("");
+  return reason;
+}
+
+std::vector<TerminalTable::Cell> first_cells(const RunHead& run) {
+  return {{std::string(status_name(run.status)), style_of(run.status)},
+          {format_instant(run.started_at)},
+          {run.duration_ms ? format_duration(*run.duration_ms) : ""},
+          {std::string(run.flow_name), Style::kBold}};
+}
+
+// Everything about a run in one line.
+TerminalTable wide_table(const std::vector<RunHead>& runs) {
+  TerminalTable table({{"STATUS"}, {"STARTED (UTC)"}, {"DURATION", Align::kRight},
+                       {"FLOW", Align::kLeft, kLeastFlow}, {"RUN ID"},
+                       {"REASON", Align::kLeft, kLeastReason}});
+  for (const RunHead& run : runs) {
+    auto cells = first_cells(run);
+    cells.push_back({std::string(run.run_id)});
+    cells.push_back({reason_of(run)});
+    table.add_row(std::move(cells));
+  }
+  return table;
+}
+
+// The reason below its run, for terminals where both don't fit beside each other.
+TerminalTable two_line_table(const std::vector<RunHead>& runs, bool id_below) {
+  std::vector<TerminalTable::Column> columns = {{"STATUS"}, {"STARTED (UTC)"},
+                                                {"DURATION", Align::kRight},
+                                                {"FLOW", Align::kLeft, kLeastFlow}};
+  if (!id_below) columns.push_back({"RUN ID"});
+  TerminalTable table(std::move(columns));
+  for (const RunHead& run : runs) {
+    auto cells = first_cells(run);
+    if (!id_below) cells.push_back({std::string(run.run_id)});
+    table.add_row(std::move(cells));
+    if (id_below) {
+      table.add_line(std::string(run.run_id), kReasonIndent, Style::kPlain,
+                     TerminalTable::Overflow::kWrap);
+    }
+    if (const std::string reason = reason_of(run); !reason.empty()) {
+      table.add_line(reason, kReasonIndent, Style::kBad, TerminalTable::Overflow::kCut);
+    }
+  }
+  return table;
+}
+
+std::string render_runs(const std::vector<RunHead>& runs, const Screen& screen) {
+  const TerminalTable wide = wide_table(runs);
+  if (!screen.is_terminal() || wide.least_width() <= screen.columns) return wide.render(screen);
+  const TerminalTable narrow = two_line_table(runs, false);
+  if (narrow.least_width() <= screen.columns) return narrow.render(screen);
+  return two_line_table(runs, true).render(screen);
+}
+
+void print_for_people(const ListResult& page, const ListOptions& options, Console& console) {
+  if (page.runs.empty()) {
+    console.out.write(options.request.cursor.empty() ? "no run matches\n" : "no more runs\n");
+    return;
+  }
+  console.out.write(render_runs(page.runs, console.screen));
+  std::string footer = fmt::format("{} of {}", format_count(page.runs.size()),
+                                   count_of(page.total, "matching run"));
+  if (page.has_more) {
+    footer += fmt::format("; the next: {} --cursor {}", options.invocation, page.next_cursor);
+  }
+  // On a terminal only: rows that go into a pipe are rows.
+  if (console.screen.is_terminal()) {
+    console.out.write(console.screen.paint(footer, Style::kDim) + "\n");
+  } else {
+    console.err.write(footer + "\n");
+  }
+}
+
+void print_json(const ListResult& page, Console& console) {
+  JsonWriter json;
+  std::string text;
+  json.StartObject();
+  json.key("runs");
+  json.StartArray();
+  for (const RunHead& run : page.runs) {
+    text.clear();
+    write_json(run, text);
+    json.raw(text);
+  }
+  json.EndArray();
+  json.flag("hasMore", page.has_more);
+  json.member("nextCursor", page.next_cursor);
+  json.member("total", page.total);
+  if (page.incomplete) json.flag("incomplete", true);
+  json.EndObject();
+  console.out.write(json.line());
+}
+
+}  // namespace
+
+ExitCode run_list(const LogPlace& place, const ListOptions& options, Console& console) {
+  auto opened = open_snapshot(place);
+  if (!opened) return complain(console, opened.error());
+  auto page = list(opened->snapshot, options.request);
+  if (!page) return complain(console, page.error());
+  if (options.json) {
+    print_json(*page, console);
+  } else {
+    print_for_people(*page, options, console);
+  }
+  if (page->incomplete) {
+    console.err.write("runlog: the answer is incomplete: a damaged segment was set aside, see "
+                      "`runlog verify`\n");
+  }
+  return ExitCode::kDone;
+}
+
+}  // namespace runlog

@@ -1,0 +1,28 @@
+// Opening a tenant's log for the commands that read.
+#pragma once
+
+#include <memory>
+#include <string_view>
+
+#include "log/log.h"
+#include "server/commands.h"
+
+namespace runlog {
+
+// Tenant names become paths: letters, digits, '-' and '_', 1 to 64 of them.
+bool is_tenant_name(std::string_view name);
+
+// Errors: those of Log::open_read_only; NotFound says how a log comes into being.
+Expected<std::shared_ptr<Log>> open_for_reading(const LogPlace& place);
+
+// The same, with what it holds now.
+struct OpenedLog {
+  std::shared_ptr<Log> log;
+  std::shared_ptr<const Snapshot> snapshot;
+};
+Expected<OpenedLog> open_snapshot(const LogPlace& place);
+
+// What to tell when there is no log at `place`.
+Error no_log_at(const LogPlace& place);
+
+}  // namespace runlog

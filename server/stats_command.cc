@@ -1,0 +1,180 @@
+// `runlog stats`: how often each flow ran, failed and how long it took.
+#include <algorithm>
+#include <numeric>
+
+#include <fmt/format.h>
+
+#include "log/run_json.h"
+#include "server/commands.h"
+#include "server/json_writer.h"
+#include "server/open_log.h"
+#include "server/quantities.h"
+#include "server/terminal_table.h"
+
+namespace runlog {
+namespace {
+
+using Align = TerminalTable::Align;
+using RunCounts = std::array<std::uint64_t, kRunStatusCount>;
+
+constexpr unsigned kLeastFlow = 10;
+constexpr std::size_t kHoursShown = 48;
+constexpr unsigned kBarColumns = 24;
+
+std::uint64_t count_in(const RunCounts& runs, RunStatus status) {
+  return runs[std::size_t(status)];
+}
+std::uint64_t sum(const RunCounts& runs) {
+  return std::accumulate(runs.begin(), runs.end(), std::uint64_t{0});
+}
+// What an operator has to look at: runs that did not do their work.
+std::uint64_t not_done(const RunCounts& runs) {
+  return count_in(runs, RunStatus::kFailed) + count_in(runs, RunStatus::kTimedOut);
+}
+
+std::string duration_or_nothing(std::int64_t ms) { return ms < 0 ? "" : format_duration(ms); }
+
+TerminalTable::Cell bad_count(std::uint64_t count) {
+  return {format_count(count), count > 0 ? Style::kBad : Style::kDim};
+}
+
+void print_flows(const std::vector<FlowStatistics>& flows, Console& console) {
+  TerminalTable table({{"FLOW", Align::kLeft, kLeastFlow},
+                       {"RUNS", Align::kRight},
+                       {"FAILED", Align::kRight},
+                       {"TIMED OUT", Align::kRight, 0, 2},
+                       {"CANCELLED", Align::kRight, 0, 3},
+                       {"FAIL %", Align::kRight},
+                       {"P50", Align::kRight, 0, 4},
+                       {"P95", Align::kRight},
+                       {"P99", Align::kRight, 0, 5},
+                       {"LAST RUN (UTC)", Align::kLeft, 0, 6},
+                       {"LAST FAILURE (UTC)", Align::kLeft, 0, 1}});
+  for (const FlowStatistics& flow : flows) {
+    const std::uint64_t runs = sum(flow.runs);
+    table.add_row({{flow.flow.empty() ? "(all flows)" : flow.flow, Style::kBold},
+                   {format_count(runs)},
+                   bad_count(count_in(flow.runs, RunStatus::kFailed)),
+                   bad_count(count_in(flow.runs, RunStatus::kTimedOut)),
+                   bad_count(count_in(flow.runs, RunStatus::kCancelled)),
+                   {format_share(not_done(flow.runs), runs)},
+                   {duration_or_nothing(flow.p50_ms)},
+                   {duration_or_nothing(flow.p95_ms)},
+                   {duration_or_nothing(flow.p99_ms)},
+                   {flow.last_run ? format_instant(*flow.last_run) : ""},
+                   {flow.last_failure ? format_instant(*flow.last_failure) : ""}});
+  }
+  console.out.write(table.render(console.screen));
+}
+
+std::string bar(std::uint64_t count, std::uint64_t largest, const Screen& screen) {
+  const auto columns = largest == 0 ? 0 : (count * kBarColumns + largest - 1) / largest;
+  std::string out;
+  for (std::uint64_t i = 0; i < columns; ++i) out += screen.utf8 ? "█" : "#";
+  return out;
+}
+
+void print_hours(const FlowStatistics& flow, Console& console) {
+  const std::size_t skipped =
+      flow.by_hour.size() > kHoursShown ? flow.by_hour.size() - kHoursShown : 0;
+  if (skipped > 0) {
+    console.out.write(fmt::format("\nthe last {} hours with runs, of {}:\n", kHoursShown,
+                                  flow.by_hour.size()));
+  } else {
+    console.out.write("\n");
+  }
+  std::uint64_t largest = 0;
+  for (std::size_t i = skipped; i < flow.by_hour.size(); ++i) {
+    largest = std::max(largest, sum(flow.by_hour[i].runs));
+  }
+  TerminalTable table({{"HOUR (UTC)"}, {"RUNS", Align::kRight}, {"FAILED", Align::kRight}, {""}});
+  for (std::size_t i = skipped; i < flow.by_hour.size(); ++i) {
+    const FlowStatistics::Hour& hour = flow.by_hour[i];
+    table.add_row({{format_instant(hour.start).substr(0, 16)},
+                   {format_count(sum(hour.runs))},
+                   bad_count(not_done(hour.runs)),
+                   {bar(sum(hour.runs), largest, console.screen)}});
+  }
+  console.out.write(table.render(console.screen));
+}
+
+void write_counts(const RunCounts& runs, JsonWriter& json) {
+  json.StartObject();
+  for (unsigned status = 0; status < kRunStatusCount; ++status) {
+    json.member(status_name(RunStatus(status)), runs[status]);
+  }
+  json.EndObject();
+}
+
+void write_time(std::string_view name, const std::optional<UnixMs>& time, JsonWriter& json) {
+  json.key(name);
+  if (time) {
+    json.text(format_time(*time));
+  } else {
+    json.Null();
+  }
+}
+
+void write_duration(std::string_view name, std::int64_t ms, JsonWriter& json) {
+  json.key(name);
+  if (ms < 0) {
+    json.Null();
+  } else {
+    json.Int64(ms);
+  }
+}
+
+void write_flow(const FlowStatistics& flow, JsonWriter& json) {
+  json.StartObject();
+  json.member("flowName", flow.flow);
+  json.member("total", sum(flow.runs));
+  json.key("runs");
+  write_counts(flow.runs, json);
+  write_duration("p50Ms", flow.p50_ms, json);
+  write_duration("p95Ms", flow.p95_ms, json);
+  write_duration("p99Ms", flow.p99_ms, json);
+  json.member("selected", flow.selected);
+  json.member("acted", flow.acted);
+  json.member("unmeasured", flow.unmeasured);
+  json.member("bytes", flow.bytes);
+  write_time("lastRun", flow.last_run, json);
+  write_time("lastFailure", flow.last_failure, json);
+  json.key("byHour");
+  json.StartArray();
+  for (const FlowStatistics::Hour& hour : flow.by_hour) {
+    json.StartObject();
+    json.member("start", format_time(hour.start));
+    json.key("runs");
+    write_counts(hour.runs, json);
+    json.EndObject();
+  }
+  json.EndArray();
+  json.EndObject();
+}
+
+}  // namespace
+
+ExitCode run_stats(const LogPlace& place, const StatsOptions& options, Console& console) {
+  auto log = open_for_reading(place);
+  if (!log) return complain(console, log.error());
+  auto flows = statistics(**log, options.flow);
+  if (!flows) return complain(console, flows.error());
+  if (options.json) {
+    JsonWriter json;
+    json.StartObject();
+    json.key("flows");
+    json.StartArray();
+    for (const FlowStatistics& flow : *flows) write_flow(flow, json);
+    json.EndArray();
+    json.EndObject();
+    console.out.write(json.line());
+  } else if (flows->empty()) {
+    console.out.write("the log holds no runs\n");
+  } else {
+    print_flows(*flows, console);
+    if (options.flow) print_hours(flows->front(), console);
+  }
+  return ExitCode::kDone;
+}
+
+}  // namespace runlog
