@@ -8,26 +8,32 @@
 namespace runlog {
 namespace {
 
-constexpr const char* kFilterName = "the run ids' filter";
+// A table starts 16 bytes into a page, so that a header of 48 puts the filter's blocks on cache
+// lines.
+constexpr std::size_t kFilterHeaderBytes = 48;
+constexpr std::size_t kBlockBytes = 64;
+constexpr std::uint64_t kBitsPerRun = 16;
+
+std::uint32_t blocks_for(Ordinal count) {
+  constexpr std::uint64_t kBlockBits = kBlockBytes * 8;
+  return std::uint32_t(
+      std::max<std::uint64_t>(1, (count * kBitsPerRun + kBlockBits - 1) / kBlockBits));
+}
+
 constexpr const char* kIdsName = "run ids";
 
 // Persistent: eight bit numbers of 6 bits each, one for each word of a block, in bits 16–63.
 std::uint64_t bits_of(std::uint64_t id_hash) { return id_hash * 0x9E3779B97F4A7C15ull >> 16; }
 
-// Persistent: which of `blocks` an id belongs to.
-std::size_t block_index(std::uint64_t id_hash, std::uint32_t blocks) {
-  return std::size_t((id_hash >> 32) * blocks >> 32);
+// Persistent: where the block of an id begins.
+std::size_t block_place(std::uint64_t id_hash, std::uint32_t blocks) {
+  return kFilterHeaderBytes + std::size_t((id_hash >> 32) * blocks >> 32) * kBlockBytes;
 }
 
 }  // namespace
 
-std::uint32_t IdFilter::blocks_for(Ordinal count) {
-  constexpr std::uint64_t kBlockBits = kBlockBytes * 8;
-  return std::uint32_t(std::max<std::uint64_t>(1, (count * kBitsPerRun + kBlockBits - 1) / kBlockBits));
-}
-
 std::size_t IdFilter::bytes_for(Ordinal count) {
-  return kHeaderBytes + std::size_t(blocks_for(count)) * kBlockBytes;
+  return kFilterHeaderBytes + std::size_t(blocks_for(count)) * kBlockBytes;
 }
 
 std::vector<std::byte> IdFilter::make(std::span<const std::uint64_t> id_hashes) {
@@ -37,7 +43,7 @@ std::vector<std::byte> IdFilter::make(std::span<const std::uint64_t> id_hashes) 
   const TableHeader header{TableHeader::kLayout, blocks};
   std::memcpy(bytes.data(), &header, sizeof header);
   for (const std::uint64_t hash : id_hashes) {
-    std::byte* block = bytes.data() + kHeaderBytes + block_index(hash, blocks) * kBlockBytes;
+    std::byte* block = bytes.data() + block_place(hash, blocks);
     std::uint64_t words[8];
     std::memcpy(words, block, sizeof words);
     const std::uint64_t bits = bits_of(hash);
@@ -47,17 +53,10 @@ std::vector<std::byte> IdFilter::make(std::span<const std::uint64_t> id_hashes) 
   return bytes;
 }
 
-Expected<IdFilter> IdFilter::open(std::span<const std::byte> bytes, Ordinal count) {
-  const auto header = table_header(bytes, kFilterName);
-  if (!header) return tl::unexpected(header.error());
-  if (header->number != blocks_for(count) || bytes.size() != bytes_for(count))
-    return corrupt_table(kFilterName, "has not the length that its runs need");
-  return IdFilter(bytes.data() + kHeaderBytes, header->number);
-}
-
-bool IdFilter::may_contain(std::uint64_t id_hash) const {
+bool IdFilter::may_contain(std::span<const std::byte> bytes, Ordinal count,
+                           std::uint64_t id_hash) {
   std::uint64_t words[8];
-  std::memcpy(words, blocks_ + block_index(id_hash, block_count_) * kBlockBytes, sizeof words);
+  std::memcpy(words, bytes.data() + block_place(id_hash, blocks_for(count)), sizeof words);
   const std::uint64_t bits = bits_of(id_hash);
   std::uint64_t all = 1;
   for (unsigned i = 0; i < 8; ++i) all &= words[i] >> (bits >> (6 * i) & 63);
@@ -65,8 +64,7 @@ bool IdFilter::may_contain(std::uint64_t id_hash) const {
 }
 
 void IdFilter::prefetch(std::span<const std::byte> bytes, Ordinal count, std::uint64_t id_hash) {
-  __builtin_prefetch(bytes.data() + kHeaderBytes +
-                     block_index(id_hash, blocks_for(count)) * kBlockBytes);
+  __builtin_prefetch(bytes.data() + block_place(id_hash, blocks_for(count)));
 }
 
 std::size_t IdTable::bytes_for(Ordinal count) {

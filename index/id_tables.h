@@ -12,32 +12,18 @@
 namespace runlog {
 
 // A blocked Bloom filter with 16 bits a run: each id sets one bit in each of the eight words of one
-// cache line. About one absent id in 1,500 passes.
+// cache line. About one absent id in 1,500 passes. The number of blocks follows from the number of
+// runs, so that a lookup reads one cache line and nothing else.
 class IdFilter {
  public:
-  // The filter's bytes for the ids of `count` runs.
   static std::size_t bytes_for(Ordinal count);
+  // `id_hashes` are by ordinal.
   static std::vector<std::byte> make(std::span<const std::uint64_t> id_hashes);
 
-  // Errors: Corruption (not the length that `count` runs need).
-  static Expected<IdFilter> open(std::span<const std::byte> bytes, Ordinal count);
-
-  bool may_contain(std::uint64_t id_hash) const;
-  // Fetches the cache line that may_contain() looks at, of a table that has the right length but
-  // need not be verified.
+  // `bytes` must be bytes_for(count) long.
+  static bool may_contain(std::span<const std::byte> bytes, Ordinal count, std::uint64_t id_hash);
+  // Fetches the cache line that may_contain() looks at.
   static void prefetch(std::span<const std::byte> bytes, Ordinal count, std::uint64_t id_hash);
-
- private:
-  // A table starts 16 bytes into a page, so that a header of 48 puts blocks on cache lines.
-  static constexpr std::size_t kHeaderBytes = 48;
-  static constexpr std::size_t kBlockBytes = 64;
-  static constexpr std::uint64_t kBitsPerRun = 16;
-
-  static std::uint32_t blocks_for(Ordinal count);
-  IdFilter(const std::byte* blocks, std::uint32_t count) : blocks_(blocks), block_count_(count) {}
-
-  const std::byte* blocks_;
-  std::uint32_t block_count_;
 };
 
 // All (upper half of the id's hash, ordinal) pairs, sorted, 8 bytes each.

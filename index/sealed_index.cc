@@ -79,12 +79,14 @@ struct SealedIndex::Impl {
 Expected<std::span<const std::byte>> SealedIndex::Impl::verified(TableId id) const {
   const Table& table = tables[std::size_t(id)];
   std::atomic<State>& state = states[std::size_t(id)];
-  if (state.load(std::memory_order_acquire) == kUnknown) {
-    const bool sound = XXH3_64bits(table.bytes.data(), table.bytes.size()) == table.checksum;
-    state.store(sound ? kSound : kDamaged, std::memory_order_release);
-  }
-  if (state.load(std::memory_order_acquire) == kDamaged)
+  if (state.load(std::memory_order_acquire) == kDamaged ||
+      XXH3_64bits(table.bytes.data(), table.bytes.size()) != table.checksum) {
+    state.store(kDamaged, std::memory_order_release);
     return corrupt_table(name_of(id), "is damaged: its checksum does not match");
+  }
+  if (const auto header = table_header(table.bytes, name_of(id)); !header)
+    return tl::unexpected(header.error());
+  state.store(kSound, std::memory_order_release);
   return table.bytes;
 }
 
@@ -206,9 +208,9 @@ Expected<void> SealedIndex::for_each_term(
 
 Expected<std::size_t> SealedIndex::find_id(std::uint64_t id_hash, Ordinal end,
                                            std::span<Ordinal> out) const {
-  const auto filter = impl_->open_table<IdFilter>(TableId::kIdFilter, impl_->count);
+  const auto filter = impl_->bytes(TableId::kIdFilter);
   if (!filter) return tl::unexpected(filter.error());
-  if (!filter->may_contain(id_hash)) return 0;
+  if (!IdFilter::may_contain(*filter, impl_->count, id_hash)) return 0;
   const auto ids = impl_->open_table<IdTable>(TableId::kIds, impl_->count);
   if (!ids) return tl::unexpected(ids.error());
   return ids->find(id_hash, std::min(end, impl_->count), out);
