@@ -47,9 +47,21 @@ std::span<const std::byte> make_body(const Run& run, const RunLimits& limits,
 }  // namespace
 
 std::span<std::byte> TextArena::allocate(std::size_t bytes) {
+  constexpr std::size_t kBlockWords = 128;
   const std::size_t words = (bytes + 7) / 8;
-  blocks_.emplace_back(new std::uint64_t[words]);
-  return {reinterpret_cast<std::byte*>(blocks_.back().get()), bytes};
+  if (words > words_left_) {
+    // What hardly fits a block gets one of its own, so that the rest of the last one stays in use.
+    const bool is_large = words > kBlockWords / 4;
+    const std::size_t block_words = is_large ? words : kBlockWords;
+    blocks_.emplace_back(new std::uint64_t[block_words]);
+    if (is_large) return {reinterpret_cast<std::byte*>(blocks_.back().get()), bytes};
+    at_ = blocks_.back().get();
+    words_left_ = block_words;
+  }
+  const std::span<std::byte> room(reinterpret_cast<std::byte*>(at_), bytes);
+  at_ += words;
+  words_left_ -= words;
+  return room;
 }
 
 bool is_utf8(std::string_view text) {
@@ -106,7 +118,7 @@ Expected<void> run_of_head(const HeadView& head, const HeadFields& fields, NameR
                            TextArena& arena, Run& out) {
   char id_text[kRunIdTextBytes];
   const std::string_view id = read_run_id(head.bytes(), id_text);
-  out.run_id = id.data() == id_text ? arena.keep(std::string(id)) : id;
+  out.run_id = id.data() == id_text ? arena.keep(id) : id;
   out.flow_name = names.name(NameKind::kFlow, fields.flow);
   if (fields.has_version) out.flow_version = fields.version;
   out.status = head.status();

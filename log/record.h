@@ -7,7 +7,7 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <deque>
+#include <cstring>
 #include <memory>
 #include <optional>
 #include <span>
@@ -30,16 +30,22 @@ struct RunLimits {
   std::size_t max_steps_bytes = 256u << 10;   // of the step columns before compression
 };
 
-// An arena for text that a decoded or parsed run borrows.
+// An arena for text that a decoded or parsed run borrows. One thread at a time.
 class TextArena {
  public:
-  std::string_view keep(std::string text) { return texts_.emplace_back(std::move(text)); }
+  // A copy of `text` that lives as long as the arena.
+  std::string_view keep(std::string_view text) {
+    const std::span<std::byte> room = allocate(text.size());
+    if (!text.empty()) std::memcpy(room.data(), text.data(), text.size());
+    return {reinterpret_cast<const char*>(room.data()), text.size()};
+  }
   // A buffer of `bytes`, 8-byte aligned, that lives as long as the arena. Not cleared.
   std::span<std::byte> allocate(std::size_t bytes);
 
  private:
-  std::deque<std::string> texts_;
-  std::deque<std::unique_ptr<std::uint64_t[]>> blocks_;
+  std::vector<std::unique_ptr<std::uint64_t[]>> blocks_;
+  std::uint64_t* at_ = nullptr;  // in the last block that still has room
+  std::size_t words_left_ = 0;
 };
 
 // A run and the bytes that it borrows. Names are borrowed from the log's name table, which

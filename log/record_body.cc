@@ -133,7 +133,7 @@ Expected<void> read_error(stored::Body::Reader stored, std::uint32_t flags, Text
     }
     std::string whole(*out.error->message);
     whole += RUNLOG_GET_TEXT(stored, ErrorMessageRest);
-    out.error->message = arena.keep(std::move(whole));
+    out.error->message = arena.keep(whole);
   }
   out.error->extra_json = RUNLOG_GET_TEXT(stored, ErrorExtra);
   return {};
