@@ -61,7 +61,7 @@ void ActiveIndex::add(const IndexEntry& entry) {
   Impl& in = *impl_;
   const Ordinal ordinal = in.added;
   assert(ordinal < UINT32_MAX);
-  in.ids.prefetch(entry.id_hash);
+  in.ids.prefetch(entry.id_hash, 1);
 
   for (const TermKey term : entry.terms) {
     if (term.is_hashed()) {
@@ -132,8 +132,7 @@ Expected<void> ActiveIndex::collect(TermKey term, Ordinal end, OrdinalSet& set) 
 }
 
 Expected<void> ActiveIndex::for_each_term(
-    TermKind kind, Ordinal end,
-    const std::function<void(TermKey, std::uint64_t)>& visit) const {
+    TermKind kind, Ordinal end, const std::function<void(TermKey, std::uint64_t)>& visit) const {
   end = impl_->bounded(end);
   const std::uint32_t terms = impl_->terms.size();
   for (std::uint32_t i = 0; i < terms; ++i) {
@@ -165,7 +164,10 @@ Expected<std::size_t> ActiveIndex::find_id(std::uint64_t id_hash, Ordinal end,
   return found;
 }
 
-void ActiveIndex::prefetch_id(std::uint64_t id_hash) const { impl_->ids.prefetch(id_hash); }
+void ActiveIndex::prefetch_id(std::uint64_t id_hash) const {
+  constexpr unsigned kGenerations = 4;  // the older ones are small enough to be in the cache
+  impl_->ids.prefetch(id_hash, kGenerations);
+}
 
 Expected<std::int64_t> ActiveIndex::started_at_ms(Ordinal ordinal) const {
   if (ordinal >= count()) return no_such_ordinal(ordinal, count());

@@ -54,8 +54,8 @@ class ChunkedArray {
     const unsigned top = 63 - unsigned(std::countl_zero(shifted));
     const unsigned chunk_bits = top - 2;
     const std::uint32_t quarter = std::uint32_t(shifted >> chunk_bits) & 3;
-    return {(top - kFirstBits) * 4 + quarter,
-            std::uint32_t(shifted & ((1ull << chunk_bits) - 1)), 1u << chunk_bits};
+    return {(top - kFirstBits) * 4 + quarter, std::uint32_t(shifted & ((1ull << chunk_bits) - 1)),
+            1u << chunk_bits};
   }
 
   std::array<std::unique_ptr<T[]>, (33 - kFirstBits) * 4> chunks_;

@@ -92,11 +92,13 @@ bool take_hours(Numbers& numbers, FlowCounts& counts) {
   const std::uint64_t count = numbers.next();
   std::int64_t hour = 0;
   for (std::uint64_t i = 0; i < count; ++i) {
-    const std::int64_t next = std::int64_t(std::uint64_t(hour) + std::uint64_t(unfolded(numbers.next())));
+    const std::int64_t next =
+        std::int64_t(std::uint64_t(hour) + std::uint64_t(unfolded(numbers.next())));
     if (numbers.failed() || (i > 0 && next <= hour)) return false;
     hour = next;
-    auto& by_status = counts.by_hour.emplace_hint(counts.by_hour.end(), hour,
-                                                  std::array<std::uint64_t, 4>{})->second;
+    auto& by_status =
+        counts.by_hour.emplace_hint(counts.by_hour.end(), hour, std::array<std::uint64_t, 4>{})
+            ->second;
     for (std::uint64_t& runs : by_status) runs = numbers.next();
   }
   return !numbers.failed();
@@ -136,8 +138,7 @@ Expected<FlowTable> decode_flow_table(std::span<const std::byte> bytes) {
     if (numbers.failed() || step > UINT32_MAX || (i > 0 && step == 0) || flow + step > UINT32_MAX)
       return corrupt_table(kName, "is cut off or out of order");
     flow += step;
-    FlowCounts& counts =
-        table.emplace_hint(table.end(), std::uint32_t(flow), FlowCounts{})->second;
+    FlowCounts& counts = table.emplace_hint(table.end(), std::uint32_t(flow), FlowCounts{})->second;
     if (!take_counts(numbers, counts)) return corrupt_table(kName, "is cut off or out of order");
   }
   if (numbers.left() != 0) return corrupt_table(kName, "goes on after its last flow");

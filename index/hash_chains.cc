@@ -1,5 +1,6 @@
 #include "index/hash_chains.h"
 
+#include <algorithm>
 #include <cassert>
 
 namespace runlog {
@@ -58,11 +59,10 @@ bool HashChains::is_in_older_generation(unsigned generation, std::uint64_t key,
   return false;
 }
 
-void HashChains::prefetch(std::uint64_t key) const {
-  const unsigned generations = generations_.load(std::memory_order_acquire);
-  if (generations == 0) return;
-  const unsigned bits = generation_bits(generations - 1);
-  __builtin_prefetch(&slots_[generations - 1][spread(key) >> (63 - bits)]);
+void HashChains::prefetch(std::uint64_t key, unsigned generations) const {
+  const unsigned end = generations_.load(std::memory_order_acquire);
+  for (unsigned generation = end - std::min(generations, end); generation < end; ++generation)
+    __builtin_prefetch(&slots_[generation][spread(key) >> (63 - generation_bits(generation))]);
 }
 
 HashChains::Walk::Walk(const HashChains& chains, std::uint64_t key)

@@ -31,8 +31,9 @@ class HashChains {
   // Adds an entry, unless the key's newest entry has this ordinal already. Ordinals never fall.
   // Writer only.
   void add(std::uint64_t key, Ordinal ordinal);
-  // Fetches the slot that the next add() or find of `key` looks at first.
-  void prefetch(std::uint64_t key) const;
+  // Fetches the slots that a walk over `key` looks at first, in the `generations` newest
+  // generations.
+  void prefetch(std::uint64_t key, unsigned generations) const;
 
   // Walks the entries of one key, newest first. Reads what was published when it was made.
   class Walk {
@@ -44,7 +45,7 @@ class HashChains {
    private:
     const HashChains& chains_;
     std::uint64_t key_;
-    unsigned generation_;   // those below are still to be looked at
+    unsigned generation_;  // those below are still to be looked at
     std::uint32_t entry_ = kNone;
   };
 

@@ -53,8 +53,7 @@ std::vector<std::byte> IdFilter::make(std::span<const std::uint64_t> id_hashes) 
   return bytes;
 }
 
-bool IdFilter::may_contain(std::span<const std::byte> bytes, Ordinal count,
-                           std::uint64_t id_hash) {
+bool IdFilter::may_contain(std::span<const std::byte> bytes, Ordinal count, std::uint64_t id_hash) {
   std::uint64_t words[8];
   std::memcpy(words, bytes.data() + block_place(id_hash, blocks_for(count)), sizeof words);
   const std::uint64_t bits = bits_of(id_hash);

@@ -36,8 +36,10 @@ struct DurationHistogram {
   static std::uint16_t bucket_of(std::int64_t duration_ms);
   static std::int64_t upper_bound_ms(std::uint16_t bucket);
   static std::int64_t lower_bound_ms(std::uint16_t bucket);
-  // The duration below which `fraction` (0–1) of the runs lie, the middle of its bucket; -1 if empty.
+  // The duration below which `fraction` (0–1) of the runs lie, the middle of its bucket; -1 if
+  // empty.
   std::int64_t percentile(double fraction) const;
+  friend bool operator==(const DurationHistogram&, const DurationHistogram&) = default;
 };
 
 // What one flow did within one segment (or, added up, within a log). Sums of values that can be
@@ -50,8 +52,10 @@ struct FlowCounts {
   std::map<std::int64_t, std::array<std::uint64_t, 4>> by_hour;  // hours since 1970, by finish time
   void add(const FlowCounts& other);
   void subtract(const FlowCounts& other);  // entries that reach zero vanish
+  friend bool operator==(const FlowCounts&, const FlowCounts&) = default;
 };
 using FlowTable = std::map<std::uint32_t, FlowCounts>;  // by the flow's symbol
+// As bytes: see index/flow_table_codec.h.
 
 // ---- the fold ------------------------------------------------------------------------------
 
@@ -96,8 +100,8 @@ class SegmentIndex {
   // on first use of that table.
 
   virtual Ordinal count() const = 0;
-  // How many runs carry the term; O(1) in the sealed form and, when `end` is count(), in the
-  // active one.
+  // How many runs carry the term; O(1) when `end` is count(), except for a hashed term in the
+  // active form, which is counted.
   virtual Expected<std::uint64_t> term_count(TermKey term, Ordinal end) const = 0;
   virtual Expected<std::unique_ptr<PostingReader>> read(TermKey term, Ordinal end,
                                                         Direction direction) const = 0;
@@ -110,10 +114,10 @@ class SegmentIndex {
       const std::function<void(TermKey, std::uint64_t)>& visit) const = 0;
 
   // Ordinals below `end` whose run id may hash to `id_hash`, newest first; the caller compares the
-  // ids. Writes at most out.size() and returns how many there are.
+  // ids. Writes the newest ones, at most out.size(), and returns how many there are.
   virtual Expected<std::size_t> find_id(std::uint64_t id_hash, Ordinal end,
                                         std::span<Ordinal> out) const = 0;
-  // Hints that find_id(id_hash) comes next: fetches the filter's cache line.
+  // Hints that find_id(id_hash) comes next: fetches the cache lines that a miss would look at.
   virtual void prefetch_id(std::uint64_t id_hash) const = 0;
 
   virtual Expected<std::int64_t> started_at_ms(Ordinal ordinal) const = 0;
@@ -137,7 +141,7 @@ class ActiveIndex final : public SegmentIndex {
   ActiveIndex();
   ~ActiveIndex() override;
 
-  // Folds one run in; its ordinal is the old count(). One thread at a time.
+  // Folds one run in; its ordinal is the number of runs added before. One thread at a time.
   void add(const IndexEntry& entry);
   // Makes everything that was added visible to readers (count() then covers it). Same thread.
   void publish();
@@ -201,8 +205,8 @@ std::vector<TableBytes> seal_index(const ActiveIndex& index);
 
 class SealedIndex final : public SegmentIndex {
  public:
-  // Where a table stands in memory (8-byte aligned; see seal_index) and what its bytes hash to
-  // (xxh3-64). A table is verified at its first use, once.
+  // Where a table stands in memory and what its bytes hash to (xxh3-64). A table is verified at its
+  // first use, once.
   struct Table {
     std::span<const std::byte> bytes;
     std::uint64_t checksum = 0;

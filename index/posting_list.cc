@@ -107,7 +107,8 @@ std::byte* PostingArena::allocate(std::size_t bytes) {
   bytes = (bytes + 7) & ~std::size_t(7);
   if (bytes > room()) {
     const std::size_t block =
-        std::max(bytes, std::clamp(allocated_bytes_ / 4, kFirstBlockBytes, kBlockBytes)) & ~std::size_t(7);
+        std::max(bytes, std::clamp(allocated_bytes_ / 4, kFirstBlockBytes, kBlockBytes)) &
+        ~std::size_t(7);
     blocks_.emplace_back(new std::uint64_t[block / 8]);
     next_ = reinterpret_cast<std::byte*>(blocks_.back().get());
     block_end_ = next_ + block;
@@ -120,8 +121,7 @@ std::byte* PostingArena::allocate(std::size_t bytes) {
 
 void PostingList::add_chunk(std::uint32_t length, PostingArena& arena) {
   std::uint32_t capacity = std::clamp(length / 4, kMinCapacity, kMaxCapacity) & ~1u;
-  if (chunk_bytes(capacity) > arena.room() &&
-      chunk_bytes(kWorthwhileCapacity) <= arena.room()) {
+  if (chunk_bytes(capacity) > arena.room() && chunk_bytes(kWorthwhileCapacity) <= arena.room()) {
     // The rest of a block serves as a smaller chunk.
     capacity = std::uint32_t((arena.room() - kChunkHeaderBytes) / sizeof(Ordinal)) & ~1u;
   }

@@ -23,8 +23,8 @@ class NewestFirstReader final : public PostingReader {
   std::size_t next(std::span<Ordinal> out) override {
     std::size_t filled = 0;
     while (filled < out.size()) {
-      filled += current_.is_bitset() ? take_bits(out.subspan(filled))
-                                     : take_values(out.subspan(filled));
+      filled +=
+          current_.is_bitset() ? take_bits(out.subspan(filled)) : take_values(out.subspan(filled));
       if (filled < out.size() && !enter_older(kLastLow)) break;
     }
     return filled;
@@ -135,8 +135,8 @@ class OldestFirstReader final : public PostingReader {
   std::size_t next(std::span<Ordinal> out) override {
     std::size_t filled = 0;
     while (filled < out.size()) {
-      filled += current_.is_bitset() ? take_bits(out.subspan(filled))
-                                     : take_values(out.subspan(filled));
+      filled +=
+          current_.is_bitset() ? take_bits(out.subspan(filled)) : take_values(out.subspan(filled));
       if (filled < out.size() && !enter_newer(0)) break;
     }
     return filled;
@@ -146,8 +146,7 @@ class OldestFirstReader final : public PostingReader {
     if (bound <= floor_) return;
     while (current_.values != nullptr && (current_.first | kLastLow) < bound)
       if (!enter_newer(0)) return;
-    if (current_.values != nullptr && bound > current_.first)
-      restrict_to(bound - current_.first);
+    if (current_.values != nullptr && bound > current_.first) restrict_to(bound - current_.first);
   }
 
  private:

@@ -122,12 +122,12 @@ Expected<void> RoaringView::check(Ordinal end) const {
   for (std::uint32_t i = 0; i < containers_; ++i) {
     const Container it = container(i);
     const std::uint64_t limit = end - it.first;
-    const bool right = it.is_bitset() ? bitset_holds_its_count_below(it, limit)
-                                      : array_ascends_below(it, limit);
+    const bool right =
+        it.is_bitset() ? bitset_holds_its_count_below(it, limit) : array_ascends_below(it, limit);
     if (!right)
-      return fail(ErrorCode::Corruption,
-                  "a bitmap's container that begins at ordinal " + std::to_string(it.first) +
-                      " does not hold what its header says");
+      return fail(ErrorCode::Corruption, "a bitmap's container that begins at ordinal " +
+                                             std::to_string(it.first) +
+                                             " does not hold what its header says");
   }
   return {};
 }

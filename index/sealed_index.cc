@@ -121,7 +121,8 @@ Expected<std::unique_ptr<SealedIndex>> SealedIndex::open(const Tables& tables, O
       return corrupt_table(own.name, "is missing or shorter than its header");
   if (tables[std::size_t(TableId::kIdFilter)].bytes.size() != IdFilter::bytes_for(count) ||
       tables[std::size_t(TableId::kIds)].bytes.size() != IdTable::bytes_for(count))
-    return corrupt_table("run ids", "or its filter has not the length that the segment's runs need");
+    return corrupt_table("run ids",
+                         "or its filter has not the length that the segment's runs need");
   std::unique_ptr<SealedIndex> index(new SealedIndex());
   index->impl_->tables = tables;
   index->impl_->count = count;
@@ -147,7 +148,8 @@ Expected<std::uint64_t> SealedIndex::term_count(TermKey term, Ordinal end) const
   if (!found) return tl::unexpected(found.error());
   if (!found->is_bitmap) {
     const auto ordinals = found->sparse.ordinals();
-    return std::uint64_t(std::lower_bound(ordinals.begin(), ordinals.end(), end) - ordinals.begin());
+    return std::uint64_t(std::lower_bound(ordinals.begin(), ordinals.end(), end) -
+                         ordinals.begin());
   }
   return found->bitmap.count_below(end);
 }
@@ -183,8 +185,7 @@ Expected<void> SealedIndex::collect(TermKey term, Ordinal end, OrdinalSet& set) 
 }
 
 Expected<void> SealedIndex::for_each_term(
-    TermKind kind, Ordinal end,
-    const std::function<void(TermKey, std::uint64_t)>& visit) const {
+    TermKind kind, Ordinal end, const std::function<void(TermKey, std::uint64_t)>& visit) const {
   const auto directory = impl_->open_table<TermDirectory>(TableId::kTermDirectory);
   if (!directory) return tl::unexpected(directory.error());
   for (std::uint32_t i = 0; i < directory->slots(); ++i) {

@@ -38,7 +38,8 @@ class TermTable {
     std::atomic<PostingList*> list{nullptr};
   };
   struct Slots {
-    explicit Slots(unsigned bits) : shift(64 - bits), mask((1u << bits) - 1), slots(new Slot[1u << bits]) {}
+    explicit Slots(unsigned bits)
+        : shift(64 - bits), mask((1u << bits) - 1), slots(new Slot[1u << bits]) {}
     unsigned shift;
     std::uint32_t mask;
     std::unique_ptr<Slot[]> slots;

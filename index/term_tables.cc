@@ -109,7 +109,8 @@ std::uint32_t PostingTable::add(std::vector<std::byte>& table, std::span<const O
   }
 
   table.resize(padded_to_8(start + offset));
-  std::byte* to = table.data() + start + kRoaringHeaderBytes + kRoaringContainerBytes * containers.size();
+  std::byte* to =
+      table.data() + start + kRoaringHeaderBytes + kRoaringContainerBytes * containers.size();
   for (const auto& [first, last] : containers) {
     if (last - first <= kMaxArrayContainer) {
       for (std::size_t i = first; i < last; ++i, to += 2) {

@@ -51,7 +51,8 @@ class PostingTable {
   // The bytes that a bitmap of these ordinals takes.
   static std::size_t bitmap_bytes(std::span<const Ordinal> ordinals);
 
-  // The bitmap of a slot. Errors: Corruption (outside the table, not a bitmap, or of another count).
+  // The bitmap of a slot. Errors: Corruption (outside the table, not a bitmap, or of another
+  // count).
   static Expected<RoaringView> bitmap(std::span<const std::byte> table,
                                       const TermDirectory::Slot& slot, Ordinal count);
 };

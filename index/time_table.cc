@@ -66,7 +66,8 @@ void TimeTable::Writer::add(std::int64_t started_at_ms, std::int64_t finished_at
 std::vector<std::byte> TimeTable::Writer::finish() {
   if (added_ % kZoneRuns != 0) append_number(zones_, zone_);
   std::vector<std::byte> bytes;
-  bytes.reserve(kHeaderBytes + zones_.size() + starts_.size() + elapsed_.size() + escapes_.size() + 16);
+  bytes.reserve(kHeaderBytes + zones_.size() + starts_.size() + elapsed_.size() + escapes_.size() +
+                16);
   append_number(bytes, TableHeader{TableHeader::kLayout, added_});
   append_number(bytes, width_);
   append_number(bytes, escape_count_);
@@ -103,9 +104,9 @@ Expected<TimeTable> TimeTable::open(std::span<const std::byte> bytes, Ordinal co
 }
 
 std::int64_t TimeTable::started_at_ms(Ordinal ordinal) const {
-  const std::uint64_t start =
-      width_ == 4 ? load_from<std::uint32_t>(starts_ + 4 * std::size_t(ordinal))
-                  : load_from<std::uint64_t>(starts_ + 8 * std::size_t(ordinal));
+  const std::uint64_t start = width_ == 4
+                                  ? load_from<std::uint32_t>(starts_ + 4 * std::size_t(ordinal))
+                                  : load_from<std::uint64_t>(starts_ + 8 * std::size_t(ordinal));
   return std::int64_t(std::uint64_t(origin_) + start);
 }
 

@@ -39,7 +39,7 @@ struct TimeRange {
 // Adds the ordinals below `end` whose time lies in `range` to `set`. `zone_of(zone)` gives a zone's
 // bounds, an optional that is empty for a zone without any; `time_of(ordinal)` one run's time; Min
 // and Max say which bounds are meant.
-template <std::int64_t TimeZone::* Min, std::int64_t TimeZone::* Max, typename ZoneOf,
+template <std::int64_t TimeZone::*Min, std::int64_t TimeZone::*Max, typename ZoneOf,
           typename TimeOf>
 void collect_times(TimeRange range, Ordinal end, OrdinalSet& set, ZoneOf&& zone_of,
                    TimeOf&& time_of) {

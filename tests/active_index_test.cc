@@ -18,7 +18,9 @@ using namespace index_model;
 // hashed term that a tenth of the runs share. Its id's hash is spread(i / 2): each id comes twice.
 constexpr TermKey kAll = TermKey::exact(TermKind::kStatus, 0);
 constexpr TermKey kEveryThird = TermKey::exact(TermKind::kFlow, 3);
-TermKey own_term(Ordinal i) { return TermKey::hashed(TermKind::kRecord, i * 0x9E3779B97F4A7C15ull); }
+TermKey own_term(Ordinal i) {
+  return TermKey::hashed(TermKind::kRecord, i * 0x9E3779B97F4A7C15ull);
+}
 TermKey shared_term(Ordinal i) { return TermKey::hashed(TermKind::kUser, i % 10); }
 std::uint64_t id_of(Ordinal i) { return (i / 2) * 0xD1B54A32D192ED03ull; }
 
@@ -88,9 +90,10 @@ TEST_CASE("readers see a consistent index while a writer adds to it") {
         if (reader == 2) (void)index.flow_table();
         if (reader == 1 && published > 0) {
           std::uint64_t runs = 0;
-          (void)index.for_each_term(TermKind::kUser, published, [&](TermKey term, std::uint64_t count) {
-            if (!term.is_hashed()) runs += count;
-          });
+          (void)index.for_each_term(TermKind::kUser, published,
+                                    [&](TermKey term, std::uint64_t count) {
+                                      if (!term.is_hashed()) runs += count;
+                                    });
           if (runs != published) wrong[reader] = "the users' counts";
         }
       } while (wrong[reader].empty() && !done.load());
@@ -123,14 +126,15 @@ TEST_CASE("what was added but not published is not seen") {
   REQUIRE(index.find_id(id_of(0), 100, out).value() == 1);
 }
 
-TEST_CASE("a term that a run names twice counts once, also across a generation of the hash chains") {
+TEST_CASE(
+    "a term that a run names twice counts once, also across a generation of the hash chains") {
   const TermKey exact = TermKey::exact(TermKind::kLabel, 5);
   const TermKey hashed = TermKey::hashed(TermKind::kLabel, 5);
   ActiveIndex index;
   // An odd number of hashed terms a run makes runs straddle every generation's border.
   for (Ordinal i = 0; i < 5000; ++i) {
-    const std::vector<TermKey> terms = {hashed, exact, own_term(i), hashed, exact, hashed,
-                                        own_term(i + 1'000'000)};
+    const std::vector<TermKey> terms = {
+        hashed, exact, own_term(i), hashed, exact, hashed, own_term(i + 1'000'000)};
     IndexEntry entry;
     entry.id_hash = i;
     entry.terms = terms;

@@ -1,5 +1,5 @@
-// A plain model of a segment's index, random runs to fill it with, and the comparison of an index of
-// either form with it; for the tests of index/.
+// A plain model of a segment's index, random runs to fill it with, and the comparison of an index
+// of either form with it; for the tests of index/.
 #pragma once
 
 #include <xxhash.h>
@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <catch2/catch.hpp>
 #include <cstring>
+#include <limits>
 #include <map>
 #include <memory>
 #include <random>
@@ -17,12 +18,6 @@
 #include "index/ordinal_set.h"
 
 namespace runlog {
-
-inline bool operator==(const FlowCounts& a, const FlowCounts& b) {
-  return a.runs == b.runs && a.bytes == b.bytes && a.selected == b.selected && a.acted == b.acted &&
-         a.unmeasured == b.unmeasured && a.durations.buckets == b.durations.buckets &&
-         a.by_hour == b.by_hour;
-}
 
 namespace index_model {
 
@@ -38,10 +33,14 @@ inline std::uint64_t below(Random& random, std::uint64_t end) { return random() 
 // A time that is mostly ordinary and sometimes as far away as a time can be.
 inline std::int64_t random_time(Random& random, std::int64_t around) {
   switch (below(random, 200)) {
-    case 0: return std::numeric_limits<std::int64_t>::min();
-    case 1: return std::numeric_limits<std::int64_t>::max();
-    case 2: return -std::int64_t(below(random, 10'000'000));
-    default: return around + std::int64_t(below(random, 100'000));
+    case 0:
+      return std::numeric_limits<std::int64_t>::min();
+    case 1:
+      return std::numeric_limits<std::int64_t>::max();
+    case 2:
+      return -std::int64_t(below(random, 10'000'000));
+    default:
+      return around + std::int64_t(below(random, 100'000));
   }
 }
 
@@ -53,8 +52,8 @@ inline ModelRun random_run(Random& random, Ordinal ordinal, bool wild_times) {
   entry.flow = std::uint32_t(1 + below(random, 1 + below(random, 20)));
   entry.status = below(random, 10) == 0 ? unsigned(below(random, 4)) : 0;
   const std::int64_t around = 1'700'000'000'000 + std::int64_t(ordinal) * 1000;
-  entry.started_at_ms = wild_times ? random_time(random, around)
-                                   : around + std::int64_t(below(random, 10'000));
+  entry.started_at_ms =
+      wild_times ? random_time(random, around) : around + std::int64_t(below(random, 10'000));
   entry.finished_at_ms = wild_times ? random_time(random, around)
                                     : entry.started_at_ms + std::int64_t(below(random, 5'000));
   entry.duration_ms = std::int64_t(random() >> below(random, 64));
@@ -71,8 +70,9 @@ inline ModelRun random_run(Random& random, Ordinal ordinal, bool wild_times) {
   if (below(random, 3) == 0)
     run.terms.push_back(TermKey::hashed(TermKind::kUser, below(random, 30) << 20));
   for (std::uint64_t i = below(random, 3); i > 0; --i)  // may repeat
-    run.terms.push_back(below(random, 2) == 0 ? TermKey::exact(TermKind::kLabel, below(random, 4))
-                                              : TermKey::hashed(TermKind::kLabel, below(random, 4)));
+    run.terms.push_back(below(random, 2) == 0
+                            ? TermKey::exact(TermKind::kLabel, below(random, 4))
+                            : TermKey::hashed(TermKind::kLabel, below(random, 4)));
   return run;
 }
 
@@ -118,8 +118,8 @@ inline IndexModel random_model(Random& random, Ordinal count, bool wild_times = 
   return model;
 }
 
-// Tables as a segment would hand them over, each in a piece of memory of exactly its size, so that a
-// sanitizer sees every read beyond.
+// Tables as a segment would hand them over, each in a piece of memory of exactly its size, so that
+// a sanitizer sees every read beyond.
 class StoredTables {
  public:
   explicit StoredTables(const std::vector<TableBytes>& tables) {
@@ -153,15 +153,17 @@ inline std::vector<Ordinal> read_all(PostingReader& reader, Random& random) {
 }
 
 // Reads the rest of `expected` (in the reader's order) with skips in between.
-inline void check_skips(PostingReader& reader, const std::vector<Ordinal>& expected, bool newest_first,
-                        Ordinal count, Random& random) {
+inline void check_skips(PostingReader& reader, const std::vector<Ordinal>& expected,
+                        bool newest_first, Ordinal count, Random& random) {
   std::size_t at = 0;
   Ordinal batch[8];
   for (int step = 0; step < 20; ++step) {
     Ordinal bound = Ordinal(below(random, count + 10));
-    if (step % 3 == 0 && at < expected.size()) bound = expected[at + below(random, expected.size() - at)];
+    if (step % 3 == 0 && at < expected.size())
+      bound = expected[at + below(random, expected.size() - at)];
     reader.skip_to(bound);
-    while (at < expected.size() && (newest_first ? expected[at] > bound : expected[at] < bound)) ++at;
+    while (at < expected.size() && (newest_first ? expected[at] > bound : expected[at] < bound))
+      ++at;
     const std::size_t got = reader.next(std::span(batch, 1 + below(random, 8)));
     for (std::size_t i = 0; i < got; ++i) {
       REQUIRE(at < expected.size());
@@ -171,8 +173,8 @@ inline void check_skips(PostingReader& reader, const std::vector<Ordinal>& expec
   }
 }
 
-inline void check_term(const SegmentIndex& index, const IndexModel& model, TermKey term, Ordinal end,
-                       Random& random) {
+inline void check_term(const SegmentIndex& index, const IndexModel& model, TermKey term,
+                       Ordinal end, Random& random) {
   const std::vector<Ordinal> expected = model.ordinals(term, end);
   REQUIRE(index.term_count(term, end).value() == expected.size());
 
@@ -194,7 +196,8 @@ inline void check_term(const SegmentIndex& index, const IndexModel& model, TermK
   check_skips(*skipping, expected, false, model.count(), random);
 }
 
-inline void check_ids(const SegmentIndex& index, const IndexModel& model, Ordinal end, Random& random) {
+inline void check_ids(const SegmentIndex& index, const IndexModel& model, Ordinal end,
+                      Random& random) {
   std::map<std::uint64_t, std::vector<Ordinal>> newest_first;
   for (Ordinal i = std::min(end, model.count()); i-- > 0;)
     newest_first[model[i].entry.id_hash].push_back(i);
@@ -213,7 +216,8 @@ inline void check_ids(const SegmentIndex& index, const IndexModel& model, Ordina
   }
 }
 
-inline void check_times(const SegmentIndex& index, const IndexModel& model, Ordinal end, Random& random) {
+inline void check_times(const SegmentIndex& index, const IndexModel& model, Ordinal end,
+                        Random& random) {
   const Ordinal last = std::min(end, model.count());
   for (int i = 0; i < 20 && last > 0; ++i) {
     const IndexEntry& one = model[Ordinal(below(random, last))].entry;
@@ -223,11 +227,14 @@ inline void check_times(const SegmentIndex& index, const IndexModel& model, Ordi
       const IndexEntry& entry = model[ordinal].entry;
       if (entry.started_at_ms >= one.started_at_ms && entry.started_at_ms <= other.started_at_ms)
         expected_started.add(ordinal);
-      if (entry.finished_at_ms >= one.finished_at_ms && entry.finished_at_ms <= other.finished_at_ms)
+      if (entry.finished_at_ms >= one.finished_at_ms &&
+          entry.finished_at_ms <= other.finished_at_ms)
         expected_finished.add(ordinal);
     }
-    REQUIRE(index.collect_started(one.started_at_ms, other.started_at_ms, end, started).has_value());
-    REQUIRE(index.collect_finished(one.finished_at_ms, other.finished_at_ms, end, finished).has_value());
+    REQUIRE(
+        index.collect_started(one.started_at_ms, other.started_at_ms, end, started).has_value());
+    REQUIRE(index.collect_finished(one.finished_at_ms, other.finished_at_ms, end, finished)
+                .has_value());
     REQUIRE(started == expected_started);
     REQUIRE(finished == expected_finished);
   }
@@ -240,7 +247,8 @@ inline void check_times(const SegmentIndex& index, const IndexModel& model, Ordi
 }
 
 // Compares everything that the index can be asked, for the runs below `end`.
-inline void check_index(const SegmentIndex& index, const IndexModel& model, Ordinal end, Random& random) {
+inline void check_index(const SegmentIndex& index, const IndexModel& model, Ordinal end,
+                        Random& random) {
   REQUIRE(index.count() == model.count());
   std::map<TermKey, std::uint64_t> expected;
   for (Ordinal i = 0; i < std::min(end, model.count()); ++i)

@@ -11,8 +11,8 @@ namespace {
 
 using namespace index_model;
 
-constexpr TableId kOwn[] = {TableId::kIdFilter,   TableId::kIds,   TableId::kTermDirectory,
-                            TableId::kPostings,   TableId::kTimes, TableId::kSparseTerms,
+constexpr TableId kOwn[] = {TableId::kIdFilter, TableId::kIds,   TableId::kTermDirectory,
+                            TableId::kPostings, TableId::kTimes, TableId::kSparseTerms,
                             TableId::kFlows};
 
 struct Sample {
@@ -150,11 +150,11 @@ TEST_CASE("tables that lie under a right checksum are answered from or refused, 
     std::vector<std::byte> edited = sample.bytes(id);
     for (std::uint64_t edits = 1 + below(random, 8); edits > 0; --edits) {
       // Headers matter most, so half of the edits go there.
-      const std::size_t range = below(random, 2) == 0 ? std::min<std::size_t>(64, edited.size())
-                                                      : edited.size();
+      const std::size_t range =
+          below(random, 2) == 0 ? std::min<std::size_t>(64, edited.size()) : edited.size();
       const std::size_t place = below(random, range);
       const std::uint64_t kind = below(random, 3);
-      edited[place] = kind == 0 ? std::byte(0xFF)
+      edited[place] = kind == 0   ? std::byte(0xFF)
                       : kind == 1 ? std::byte(below(random, 256))
                                   : edited[place] ^ std::byte(1u << below(random, 8));
     }
