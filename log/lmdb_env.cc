@@ -111,13 +111,10 @@ Expected<void> LmdbEnv::start() {
 }
 
 Expected<void> LmdbEnv::check_pinned(MDB_txn* transaction) const {
-  MDB_envinfo state{};
-  mdb_env_info(env_, &state);
-  const auto length = file_bytes(file_);
-  if (!length) return tl::unexpected(length.error());
-  const std::size_t mapped = std::min<std::size_t>(*length, state.me_mapsize);
-  auto checked = check_lmdb_transaction({static_cast<const std::byte*>(state.me_mapaddr), mapped},
-                                        file_, mdb_txn_id(transaction));
+  auto mapping = FileMapping::open(file_);
+  if (!mapping) return tl::unexpected(mapping.error());
+  auto checked =
+      check_lmdb_transaction((*mapping)->bytes(), file_, mdb_txn_id(transaction));
   if (!checked) return tl::unexpected(checked.error());
   return {};
 }
@@ -231,10 +228,14 @@ Expected<std::uint64_t> LmdbRead::entries(LmdbTable table) const {
 
 std::uint64_t LmdbRead::transaction() const { return mdb_txn_id(transaction_); }
 
-const std::byte* LmdbRead::map() const {
-  MDB_envinfo state{};
-  mdb_env_info(env_->env_, &state);
-  return static_cast<const std::byte*>(state.me_mapaddr);
+std::uint64_t LmdbRead::file_offset(Bytes value) const {
+  MDB_stat status{};
+  mdb_stat(transaction_, env_->tables_[0], &status);
+  // LMDB does not tell where its map begins, but each page begins with its own number.
+  const std::uint64_t within = reinterpret_cast<std::uintptr_t>(value.data()) % status.ms_psize;
+  std::uint64_t page = 0;
+  std::memcpy(&page, value.data() - within, sizeof page);
+  return page * status.ms_psize + within;
 }
 
 Expected<LmdbWrite> LmdbWrite::begin(LmdbEnv& env) {

@@ -104,8 +104,8 @@ class LmdbRead {
   Expected<std::uint64_t> entries(LmdbTable table) const;
   // Number of the transaction whose state this reads.
   std::uint64_t transaction() const;
-  // Where the map begins, to turn a value's address into an offset in the file.
-  const std::byte* map() const;
+  // Where in the file a value that this transaction read begins.
+  std::uint64_t file_offset(Bytes value) const;
 
  private:
   LmdbRead(LmdbEnv* env, MDB_txn* transaction) : env_(env), transaction_(transaction) {}

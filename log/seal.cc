@@ -59,7 +59,7 @@ Expected<SegmentFooter> make_footer(const ActiveSegment& segment, std::uint64_t 
       return fail(ErrorCode::Corruption, fmt::format("table {} of '{}' was not stored",
                                                      unsigned(table.id), segment.file().string()));
     TablePlace& place = footer.tables[unsigned(table.id)];
-    place.offset = std::uint64_t((*stored)->data() - read->map());
+    place.offset = read->file_offset(**stored);
     place.bytes = table.bytes.size();
     place.checksum = XXH3_64bits(table.bytes.data(), table.bytes.size());
   }
@@ -78,7 +78,7 @@ Expected<std::uint64_t> write_footer(const ActiveSegment& segment, SegmentFooter
   if (!read) return tl::unexpected(read.error());
   auto stored = read->get(LmdbTable::kTables, kFooterKey);
   if (!stored) return tl::unexpected(stored.error());
-  return std::uint64_t((*stored)->data() - read->map());
+  return read->file_offset(**stored);
 }
 
 // A flat list of a table's entries, each u32 key, u32 length and the stored value with its own
@@ -114,7 +114,7 @@ Expected<RecordTables> record_tables(LmdbEnv& env, SequenceNumber base) {
   bool gaps = false;
   std::uint64_t misplaced = 0;
   auto scanned = read->scan(LmdbTable::kRecords, 0, [&](std::uint64_t sequence, Bytes record) {
-    const auto offset = std::uint64_t(record.data() - read->map());
+    const std::uint64_t offset = read->file_offset(record);
     if (offset % 8 != 0 || offset / 8 > UINT32_MAX || sequence - base > UINT32_MAX)
       misplaced = sequence;
     push_u32(tables.addresses, offset / 8);

@@ -32,6 +32,12 @@ class TempDir {
   std::filesystem::path path_;
 };
 
+// Fails the test with the error's own words.
+template <typename T>
+void must(const Expected<T>& result) {
+  if (!result) FAIL(result.error().message);
+}
+
 inline std::shared_ptr<Log> open_log(const std::filesystem::path& directory,
                                      const LogOptions& options = {}) {
   auto log = Log::open(directory, options);

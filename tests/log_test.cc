@@ -49,7 +49,7 @@ TEST_CASE("the same content again is acknowledged with its first sequence number
   auto again = log->append(SampleRun("run_a").run());
   CHECK(again->sequence == 1);
   CHECK(again->outcome == Outcome::kDuplicate);
-  REQUIRE(log->seal_now());
+  must(log->seal_now());
   again = log->append(SampleRun("run_a").run());
   CHECK(again->sequence == 1);
   CHECK(again->outcome == Outcome::kDuplicate);
@@ -65,7 +65,7 @@ TEST_CASE("other content supersedes, in the active segment, across segments and 
     CHECK(second->outcome == Outcome::kSuperseded);
     CHECK(second->sequence == 2);
     CHECK(visible(*log) == 1);
-    REQUIRE(log->seal_now());
+    must(log->seal_now());
     auto third = log->append(SampleRun("run_a").failed("second").run());
     CHECK(third->outcome == Outcome::kSuperseded);
     CHECK(visible(*log) == 1);
@@ -74,7 +74,7 @@ TEST_CASE("other content supersedes, in the active segment, across segments and 
   auto log = open_log(dir.path());
   CHECK(visible(*log) == 1);
   CHECK(find(*log, "run_a")->run.error->message == "second");
-  REQUIRE(log->seal_now());
+  must(log->seal_now());
   CHECK(visible(*log) == 1);
   CHECK(find(*log, "run_a")->run.error->message == "second");
   CHECK(log->append(SampleRun("run_a").failed("second").run())->outcome == Outcome::kDuplicate);
@@ -128,7 +128,7 @@ TEST_CASE("segments are rolled, sealed and merged, and nothing is lost on the wa
       REQUIRE(log->append(SampleRun("run_" + std::to_string(i)).run()));
     for (int i = 0; i < kRuns; i += 7)
       REQUIRE(log->append(SampleRun("run_" + std::to_string(i)).failed("later").run()));
-    REQUIRE(log->wait_idle());
+    must(log->wait_idle());
     CHECK(visible(*log) == kRuns);
     CHECK(log->describe().segments.size() < 12);
   }
@@ -148,7 +148,7 @@ TEST_CASE("a second writer is told who holds the log") {
   REQUIRE(!second);
   CHECK(second.error().code == ErrorCode::Busy);
   CHECK(second.error().message.find(std::to_string(::getpid())) != std::string::npos);
-  REQUIRE(log->close());
+  must(log->close());
   CHECK(Log::open(dir.path()));
 }
 
@@ -157,7 +157,7 @@ TEST_CASE("a closed log refuses appends, and its snapshots stay readable") {
   auto log = open_log(dir.path());
   REQUIRE(log->append(SampleRun("run_a").run()));
   auto snapshot = *log->snapshot();
-  REQUIRE(log->close());
+  must(log->close());
   CHECK(log->append(SampleRun("run_b").run()).error().code == ErrorCode::Closed);
   CHECK(get(snapshot, "run_a"));
 }
@@ -181,7 +181,7 @@ TEST_CASE("a log opened for reading follows what the writer commits, seals and m
       CHECK(find(reader, "run_0")->run.error->message == std::to_string(i));
     }
     if (i % 25 == 0) {
-      REQUIRE(writer->seal_now());
+      must(writer->seal_now());
       CHECK(visible(reader) == std::uint64_t(i + 1));
     }
   }
@@ -247,7 +247,7 @@ TEST_CASE("interval mode stores what it took by the time of the close") {
     auto log = open_log(dir.path(), options);
     for (int i = 0; i < 50; ++i)
       REQUIRE(log->append(SampleRun("run_" + std::to_string(i)).run()));
-    REQUIRE(log->close());
+    must(log->close());
   }
   auto log = open_log(dir.path(), options);
   CHECK(visible(*log) == 50);
@@ -267,7 +267,7 @@ TEST_CASE("statistics count what is visible, whatever the segment") {
   TempDir dir;
   auto log = open_log(dir.path());
   for (int i = 0; i < 10; ++i) REQUIRE(log->append(SampleRun("run_" + std::to_string(i)).run()));
-  REQUIRE(log->seal_now());
+  must(log->seal_now());
   for (int i = 0; i < 5; ++i)
     REQUIRE(log->append(SampleRun("run_" + std::to_string(i)).failed("no").run()));
   auto flows = log->flows();
