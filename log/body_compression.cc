@@ -10,9 +10,6 @@
 namespace runlog {
 namespace {
 
-// Below these sizes compressing costs more time than the bytes are worth, see log/FORMAT.md.
-constexpr std::size_t kCompressFrom = 256;
-constexpr std::size_t kCompressFromWithDictionary = 160;
 // A body that shrinks by less than this stays as it is: it is read more quickly.
 constexpr std::size_t kWorthBytes = 8;
 

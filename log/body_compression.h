@@ -13,6 +13,10 @@ namespace runlog {
 
 inline constexpr int kBodyCompressionLevel = 1;
 
+// Below these sizes compressing costs more time than the bytes are worth, see log/FORMAT.md.
+inline constexpr std::size_t kCompressFrom = 256;
+inline constexpr std::size_t kCompressFromWithDictionary = 160;
+
 // Compresses `body` into `out` if that is worth it; says with which dictionary (0: none). False if
 // the body is to be stored as it is.
 bool compress_body(std::span<const std::byte> body, const Dictionaries* dictionaries,
