@@ -3,12 +3,19 @@
 #include <utility>
 
 #include "log/active_segment.h"
+#include "log/learning.h"
 #include "log/merge.h"
 #include "log/seal.h"
 #include "log/sealed_segment.h"
 
 namespace runlog {
 namespace {
+
+void learn_from(LogState& state, const Segment& sealed) {
+  const auto snapshot = state.current->get();
+  for (std::size_t i = 0; i < snapshot->segments.size(); ++i)
+    if (snapshot->segments[i].segment.get() == &sealed) learn_dictionary(state, *snapshot, i);
+}
 
 // Seals the oldest closed segment of the log. False: there is none.
 Expected<bool> seal_one(LogState& state) {
@@ -32,6 +39,7 @@ Expected<bool> seal_one(LogState& state) {
     for (SegmentView& view : next.segments)
       if (view.segment == closed) view.segment = *sealed;
   });
+  if (state.options.train_dictionary) learn_from(state, **sealed);
   return true;
 }
 
