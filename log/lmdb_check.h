@@ -32,9 +32,15 @@ struct LmdbFileState {
 // Errors: NotFound; IoError; Corruption (names the file, the page and the check).
 Expected<LmdbFileState> check_lmdb_file(const std::filesystem::path& path);
 
+// The same for the bytes of such a file; `path` only stands in messages. Errors: Corruption.
+Expected<LmdbFileState> check_lmdb_image(std::span<const std::byte> file,
+                                         const std::filesystem::path& path);
+
 // The same for the state of one transaction of a mapped file, which a read transaction with number
 // `transaction` keeps from changing. The free list and the other meta page are not looked at, since
 // a writer may be at work on them.
+// Errors: Corruption; Busy (a writer has committed since the read transaction began, so that the
+// meta page may be changing: begin a new read transaction and try again).
 Expected<LmdbFileState> check_lmdb_transaction(std::span<const std::byte> file,
                                                const std::filesystem::path& path,
                                                std::uint64_t transaction);
