@@ -53,8 +53,17 @@ Expected<void> LmdbEnv::start() {
   const bool exists = length && *length > 0;
   if (!exists && options_.read_only)
     return fail(ErrorCode::NotFound, fmt::format("there is no file '{}'", file_.string()));
-  if (exists && !options_.read_only)
-    if (auto checked = check_lmdb_file(file_); !checked) return tl::unexpected(checked.error());
+  if (exists && !options_.read_only) {
+    auto checked = check_lmdb_file(file_);
+    if (!checked) return tl::unexpected(checked.error());
+    // Records are only ever added. A state with fewer than the one before it means that the number
+    // of the newest transaction is damaged, and that acknowledged records would vanish.
+    const char* const records = kTableNames[unsigned(LmdbTable::kRecords)];
+    if (checked->previous_entries[records] > checked->entries[records])
+      return fail(ErrorCode::Corruption,
+                  fmt::format("'{}' is damaged: a meta page has a wrong transaction number",
+                              file_.string()));
+  }
 
   if (int rc = mdb_env_create(&env_); rc != 0)
     return tl::unexpected(error(rc, "prepare to open"));

@@ -40,11 +40,36 @@ Expected<std::unique_ptr<Catalog>> open_or_create_catalog(const std::filesystem:
   return Catalog::create(directory);
 }
 
+// A segment that was being made when the process died is removed, for nothing refers to it. But if
+// it comes after all others and holds records, it was in use, and it is the catalog that is too old:
+// removing it would lose runs.
+Expected<void> check_abandoned(const LogState& state, const Catalog::Contents& contents,
+                               const CatalogEntry& building) {
+  for (const CatalogEntry& entry : contents.segments)
+    if (entry.state != SegmentState::kBuilding && entry.base > building.base) return {};
+  const auto directory = segment_directory(state.directory, building.id);
+  LmdbEnv::Options options;
+  options.read_only = true;
+  auto env = LmdbEnv::open(directory, options);
+  if (!env) return {};  // not even its tables were made
+  auto read = LmdbRead::begin(**env);
+  if (!read) return tl::unexpected(read.error());
+  const auto first = read->get(LmdbTable::kRecords, building.base);
+  if (first && !*first) return {};
+  for (const CatalogEntry& entry : contents.segments)
+    if (entry.state == SegmentState::kSealed && entry.base == building.base) return {};
+  return fail(ErrorCode::Corruption,
+              fmt::format("the catalog in '{}' is older than the segment '{}', which holds records",
+                          (state.directory / "state").string(), directory.string()));
+}
+
 // Finishes what a crash interrupted: outputs that were never swapped in, inputs that were.
 Expected<void> remove_leftovers(LogState& state, Catalog::Contents& contents) {
   std::vector<std::uint64_t> removed;
   for (const CatalogEntry& entry : contents.segments) {
     if (entry.state != SegmentState::kBuilding && entry.state != SegmentState::kDropped) continue;
+    if (entry.state == SegmentState::kBuilding)
+      if (auto checked = check_abandoned(state, contents, entry); !checked) return checked;
     if (auto done = remove_directory(segment_directory(state.directory, entry.id)); !done)
       return done;
     removed.push_back(entry.id);
