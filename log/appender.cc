@@ -98,7 +98,6 @@ Expected<std::vector<AppendResult>> Appender::append(std::vector<EncodedRun> run
       if (interval_error_) return tl::unexpected(*std::exchange(interval_error_, std::nullopt));
     }
     const std::size_t count = runs.size();
-    std::optional<Error> refused;
     append_async(std::move(runs), [this](Expected<std::vector<AppendResult>> done) {
       if (done) return;
       std::lock_guard lock(interval_mutex_);
@@ -121,9 +120,7 @@ void Appender::append_async(std::vector<EncodedRun> runs,
   if (auto looked_up = look_up(*request); !looked_up)
     return done(tl::unexpected(looked_up.error()));
   request->done = std::move(done);
-  // Refused requests are destroyed by submit, so the callback is kept for that case.
-  auto on_refusal = request->done;
-  if (!committer_.submit(std::move(request))) on_refusal(tl::unexpected(closed_error()));
+  if (!committer_.submit(request)) request->done(tl::unexpected(closed_error()));
 }
 
 Expected<void> Appender::close() {

@@ -50,7 +50,7 @@ bool Committer::commit(CommitRequest& request) {
   }
 }
 
-bool Committer::submit(std::unique_ptr<CommitRequest> request) {
+bool Committer::submit(std::unique_ptr<CommitRequest>& request) {
   std::unique_lock lock(mutex_);
   if (interval_.count() > 0)
     queue_drained_.wait(lock, [&] { return closed_ || queued_bytes_ < kMaxQueuedBytes; });

@@ -61,8 +61,9 @@ class Committer {
 
   // Queues `request` and waits until it is committed. False: the committer is closed.
   bool commit(CommitRequest& request);
-  // Queues `request`; its `done` is called after the commit. False: the committer is closed.
-  bool submit(std::unique_ptr<CommitRequest> request);
+  // Queues `request`, whose `done` is called after the commit. False: the committer is closed, and
+  // `request` is left with the caller.
+  bool submit(std::unique_ptr<CommitRequest>& request);
   // Commits what is queued, then refuses everything. Blocks until the writer thread has ended.
   void close();
 
