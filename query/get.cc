@@ -2,8 +2,6 @@
 #include <cstring>
 #include <string>
 
-#include "log/record_head.h"
-#include "log/xxh.h"
 #include "query/query.h"
 
 namespace runlog {
@@ -25,23 +23,6 @@ Expected<FoundRecord> find_record(const Snapshot& snapshot, RecordReader& record
   const auto bytes = records.read((*place)->segment, (*place)->ordinal);
   if (!bytes) return tl::unexpected(bytes.error());
   return FoundRecord{**place, *bytes};
-}
-
-// The record at the front of `bytes`, its head and its body verified. Errors: Corruption.
-Expected<std::span<const std::byte>> check_record(std::span<const std::byte> bytes,
-                                                  SequenceNumber sequence) {
-  const auto head = HeadView::open(bytes, sequence);
-  if (!head) return tl::unexpected(head.error());
-  HeadFields fields;
-  if (!read_head(head->bytes(), fields)) {
-    return fail(ErrorCode::Corruption, "the head's fields run past its end");
-  }
-  const BodyPlace body = body_place(head->bytes(), fields);
-  const auto stored = bytes.subspan(head->bytes().size(), body.bytes);
-  if (std::uint32_t(XXH3_64bits(stored.data(), stored.size())) != body.checksum) {
-    return fail(ErrorCode::Corruption, "the body's checksum does not match");
-  }
-  return bytes.first(head->record_bytes());
 }
 
 }  // namespace
@@ -71,7 +52,7 @@ Expected<SequenceNumber> get_stored(const Snapshot& snapshot, std::string_view r
   const auto found = find_record(snapshot, records, run_id);
   if (!found) return tl::unexpected(found.error());
   const RecordPlace& place = found->place;
-  const auto record = check_record(found->bytes, place.sequence);
+  const auto record = verify_record(found->bytes, place.sequence);
   if (!record) {
     return tl::unexpected(records.with_place(record.error(), place.segment, place.ordinal));
   }
