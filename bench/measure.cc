@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <fstream>
+#include <string_view>
 
 namespace runlog::bench {
 
@@ -36,6 +37,20 @@ void sync_file_system(const std::filesystem::path& directory) {
   ::close(file);
 }
 
+std::optional<std::uint64_t> process_counter(std::string_view name) {
+  std::ifstream counters("/proc/self/io");
+  std::uint64_t value = 0;
+  for (std::string key; counters >> key >> value;)
+    if (key == name) return value;
+  return std::nullopt;
+}
+
+std::optional<std::uint64_t> difference(std::optional<std::uint64_t> now,
+                                        std::optional<std::uint64_t> before) {
+  if (!now || !before) return std::nullopt;
+  return *now - *before;
+}
+
 }  // namespace
 
 DeviceMeter::DeviceMeter(const std::filesystem::path& directory) : directory_(directory) {
@@ -46,6 +61,7 @@ DeviceMeter::DeviceMeter(const std::filesystem::path& directory) : directory_(di
   }
   sync_file_system(directory_);
   start_ = read_counter();
+  start_handed_over_ = process_counter("wchar:");
 }
 
 std::optional<std::uint64_t> DeviceMeter::read_counter() const {
@@ -55,20 +71,16 @@ std::optional<std::uint64_t> DeviceMeter::read_counter() const {
     for (int i = 0; i < kSectorsWritten; ++i) device >> field;
     if (device) return field * 512;
   }
-  std::ifstream process("/proc/self/io");
-  for (std::string key; process >> key;) {
-    std::uint64_t value = 0;
-    process >> value;
-    if (key == "write_bytes:") return value;
-  }
-  return std::nullopt;
+  return process_counter("write_bytes:");
 }
 
 std::optional<std::uint64_t> DeviceMeter::written() const {
   sync_file_system(directory_);
-  const auto now = read_counter();
-  if (!start_ || !now) return std::nullopt;
-  return *now - *start_;
+  return difference(read_counter(), start_);
+}
+
+std::optional<std::uint64_t> DeviceMeter::handed_over() const {
+  return difference(process_counter("wchar:"), start_handed_over_);
 }
 
 WorkDirectory::WorkDirectory(const std::filesystem::path& parent, const std::string& name)

@@ -45,19 +45,22 @@ std::uint64_t disk_bytes(const std::filesystem::path& directory);
 
 // Bytes that reached the device below a directory. The device's own counter is used where there is
 // one: it counts what is really written, by anybody, so nothing else may write meanwhile. The
-// process's counter (/proc/self/io) is second best, because it counts whole folios when a part of
-// one was written.
+// process's counter (write_bytes in /proc/self/io) is second best, because it counts whole folios
+// when a part of one was written.
 class DeviceMeter {
  public:
   explicit DeviceMeter(const std::filesystem::path& directory);
   // Since the meter was made, with everything synced; nullopt where neither counter is available.
   std::optional<std::uint64_t> written() const;
+  // What this process handed to the system in writes since: the same but for the file system's own
+  // writes, and free of what other processes do.
+  std::optional<std::uint64_t> handed_over() const;
 
  private:
   std::optional<std::uint64_t> read_counter() const;
   std::filesystem::path directory_;
   std::filesystem::path counter_;
-  std::optional<std::uint64_t> start_;
+  std::optional<std::uint64_t> start_, start_handed_over_;
 };
 
 // A directory of its own below `parent`, removed with all it holds.

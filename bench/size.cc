@@ -123,6 +123,8 @@ void measure_device(const Settings& settings, Report& report) {
   }
   report.share_at_most(name, double(*written) / double(count), "B/run", "its bytes on disk",
                        double(disk_bytes(work.path())) / double(count), 1.5);
+  if (const auto handed_over = meter.handed_over())
+    report.note("the same, as handed to the system", double(*handed_over) / double(count), "B/run");
 }
 
 }  // namespace
