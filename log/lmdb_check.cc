@@ -1,5 +1,6 @@
 #include "log/lmdb_check.h"
 
+#include <algorithm>
 #include <atomic>
 
 #include <fmt/format.h>
@@ -90,7 +91,8 @@ Expected<LmdbFileState> check_lmdb_file(const std::filesystem::path& path) {
 }
 
 Expected<LmdbFileState> check_lmdb_image(std::span<const std::byte> file,
-                                         const std::filesystem::path& path) {
+                                         const std::filesystem::path& path,
+                                         const LmdbVisit& visit) {
   const auto page_bytes = check_layout(file, path);
   if (!page_bytes) return tl::unexpected(page_bytes.error());
   Meta metas[kMetaSlots];
@@ -104,13 +106,13 @@ Expected<LmdbFileState> check_lmdb_image(std::span<const std::byte> file,
   if (Problem problem = check_succession(meta, older_meta)) return damaged(path, slot, problem);
 
   PageWalk newest(file, *page_bytes, path, meta, nullptr);
-  if (auto walked = newest.walk_tables(); !walked) return tl::unexpected(walked.error());
+  if (auto walked = newest.walk_tables(visit); !walked) return tl::unexpected(walked.error());
   if (auto walked = newest.walk_free_list(); !walked) return tl::unexpected(walked.error());
 
   // No commit touches the pages of the transaction before it. Were a meta page's number damaged so
   // that LMDB took the older state for the newer one, their free lists would contradict each other.
   PageWalk older(file, *page_bytes, path, older_meta, &newest);
-  if (auto walked = older.walk_tables(); !walked) return tl::unexpected(walked.error());
+  if (auto walked = older.walk_tables({}); !walked) return tl::unexpected(walked.error());
   if (auto walked = older.walk_free_list(); !walked) return tl::unexpected(walked.error());
   if (auto follows = newest.check_follows(older); !follows)
     return tl::unexpected(follows.error());
@@ -121,7 +123,8 @@ Expected<LmdbFileState> check_lmdb_image(std::span<const std::byte> file,
 
 Expected<LmdbFileState> check_lmdb_transaction(std::span<const std::byte> file,
                                                const std::filesystem::path& path,
-                                               std::uint64_t transaction) {
+                                               std::uint64_t transaction,
+                                               const LmdbVisit& visit) {
   const auto page_bytes = check_layout(file, path);
   if (!page_bytes) return tl::unexpected(page_bytes.error());
   const unsigned slot = transaction % kMetaSlots;
@@ -138,8 +141,16 @@ Expected<LmdbFileState> check_lmdb_transaction(std::span<const std::byte> file,
   if (Problem problem = check_meta(meta, *page_bytes, slot)) return damaged(path, slot, problem);
 
   PageWalk walk(file, *page_bytes, path, meta, nullptr);
-  if (auto walked = walk.walk_tables(); !walked) return tl::unexpected(walked.error());
+  if (auto walked = walk.walk_tables(visit); !walked) return tl::unexpected(walked.error());
   return LmdbFileState{transaction, walk.used_bytes(), walk.entries(), {}};
+}
+
+Expected<std::uint64_t> newest_lmdb_transaction(std::span<const std::byte> file,
+                                                const std::filesystem::path& path) {
+  const auto page_bytes = check_layout(file, path);
+  if (!page_bytes) return tl::unexpected(page_bytes.error());
+  return std::max(load_meta(file, *page_bytes, 0).transaction,
+                  load_meta(file, *page_bytes, 1).transaction);
 }
 
 }  // namespace runlog

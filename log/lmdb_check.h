@@ -7,6 +7,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <map>
 #include <span>
 #include <string>
@@ -32,9 +33,15 @@ struct LmdbFileState {
 // Errors: NotFound; IoError; Corruption (names the file, the page and the check).
 Expected<LmdbFileState> check_lmdb_file(const std::filesystem::path& path);
 
+// Called for each entry of the newest transaction, in order, as soon as its page was checked; a later
+// page may still turn out to be damaged. Only for tables that are keyed by 64-bit numbers.
+using LmdbVisit = std::function<void(const std::string& table, std::uint64_t key,
+                                     std::span<const std::byte> value)>;
+
 // The same for the bytes of such a file; `path` only stands in messages. Errors: Corruption.
 Expected<LmdbFileState> check_lmdb_image(std::span<const std::byte> file,
-                                         const std::filesystem::path& path);
+                                         const std::filesystem::path& path,
+                                         const LmdbVisit& visit = {});
 
 // The same for the state of one transaction of a mapped file, which a read transaction with number
 // `transaction` keeps from changing. The free list and the other meta page are not looked at, since
@@ -43,6 +50,11 @@ Expected<LmdbFileState> check_lmdb_image(std::span<const std::byte> file,
 // meta page may be changing: begin a new read transaction and try again).
 Expected<LmdbFileState> check_lmdb_transaction(std::span<const std::byte> file,
                                                const std::filesystem::path& path,
-                                               std::uint64_t transaction);
+                                               std::uint64_t transaction,
+                                               const LmdbVisit& visit = {});
+
+// The number of the newest transaction, as the meta pages say it. Errors: Corruption.
+Expected<std::uint64_t> newest_lmdb_transaction(std::span<const std::byte> file,
+                                                const std::filesystem::path& path);
 
 }  // namespace runlog

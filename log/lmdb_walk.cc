@@ -77,7 +77,8 @@ tl::unexpected<Error> PageWalk::damaged(const Tree& tree, std::uint64_t page,
 
 // ---- trees ----------------------------------------------------------------------------------
 
-Expected<void> PageWalk::walk_tables() {
+Expected<void> PageWalk::walk_tables(const LmdbVisit& visit) {
+  visit_ = visit ? &visit : nullptr;
   Tree main{Role::kMain, "", false, 0};
   if (auto walked = walk_tree(main, meta_.main); !walked) return walked;
   for (const auto& [name, table] : tables_) {
@@ -85,6 +86,7 @@ Expected<void> PageWalk::walk_tables() {
     if (auto walked = walk_tree(tree, table); !walked) return walked;
     entries_[name] = table.entries;
   }
+  visit_ = nullptr;
   return {};
 }
 
@@ -183,7 +185,7 @@ Expected<PageWalk::Subtree> PageWalk::walk_leaf(Tree& tree, std::uint64_t page) 
       problem = "the keys of the leaf are out of order";
     if (!problem) problem = check_entry(tree, node);
     if (problem) return damaged(tree, page, problem);
-    if (node.flags != 0 || tree.role != Role::kNamed) {
+    if (node.flags != 0 || tree.role != Role::kNamed || visit_ != nullptr) {
       auto walked = walk_entry(tree, page, node, subtree.counts);
       if (!walked) return tl::unexpected(walked.error());
     }
@@ -205,6 +207,8 @@ Expected<void> PageWalk::walk_entry(Tree& tree, std::uint64_t page, const Node& 
     if (!overflow) return tl::unexpected(overflow.error());
     value = *overflow;
   }
+  if (visit_ != nullptr && tree.integer_keys && node.key.size() == sizeof(std::uint64_t))
+    (*visit_)(tree.name, load<std::uint64_t>(node.key.data()), value);
   if (tree.role == Role::kMain && node.flags == kTableValue) {
     const auto table = load<Table>(value.data());
     if (table.flags != 0 && table.flags != kIntegerKeys)

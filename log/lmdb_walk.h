@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "index/error.h"
+#include "log/lmdb_check.h"
 #include "log/lmdb_format.h"
 
 namespace runlog::lmdb {
@@ -27,8 +28,8 @@ class PageWalk {
   PageWalk(Bytes file, std::size_t page_bytes, const std::filesystem::path& path, const Meta& meta,
            const PageWalk* newer);
 
-  // Walks the main table and all named ones. Errors: Corruption.
-  Expected<void> walk_tables();
+  // Walks the main table and all named ones; `visit` may be empty. Errors: Corruption.
+  Expected<void> walk_tables(const LmdbVisit& visit);
   // Walks the free list, after the tables: its pages must not be in use. Errors: Corruption.
   Expected<void> walk_free_list();
   // Proves, after both walks, that `older`, the transaction before this one, lost no page yet.
@@ -104,6 +105,7 @@ class PageWalk {
   std::filesystem::path path_;
   Meta meta_;
   const PageWalk* newer_;
+  const LmdbVisit* visit_ = nullptr;  // while the tables are walked
 
   std::uint64_t file_pages_;  // whole pages that the file has
   std::uint64_t end_page_ = kFirstTreePage;   // one above the highest page in use

@@ -603,3 +603,29 @@ TEST_CASE("the state that a read transaction pins passes while the writer goes o
     mdb_txn_abort(reader);
   }
 }
+
+TEST_CASE("the entries of a checked file are visited in order, wherever their values stand") {
+  TempDir dir;
+  Env env(dir.path());
+  env.begin();
+  const MDB_dbi records = env.table("r");
+  for (std::uint64_t i = 1; i <= 500; ++i)
+    env.put(records, i, std::string(i * 20, char('a' + i % 26)), MDB_APPEND);
+  env.commit();
+  const auto image = read_file(dir.file());
+  std::uint64_t next = 1;
+  const auto visit = [&](const std::string& table, std::uint64_t key,
+                         std::span<const std::byte> value) {
+    CHECK(table == "r");
+    CHECK(key == next);
+    CHECK(value.size() == next * 20);
+    CHECK(value[value.size() - 1] == std::byte('a' + next % 26));
+    ++next;
+  };
+  REQUIRE(check_lmdb_image(image, "image", visit));
+  CHECK(next == 501);
+  next = 1;
+  CHECK(*newest_lmdb_transaction(image, "image") == 1);
+  REQUIRE(check_lmdb_transaction(image, "image", 1, visit));
+  CHECK(next == 501);
+}
