@@ -69,7 +69,8 @@ Expected<bool> Matcher::is_match(std::size_t segment, const SegmentMatch& match,
   for (const Clause* clause : match.unverified()) {
     if (!clause->verify(*head, *snapshot_.names)) return false;
   }
-  return !error_text_ || has_error_text(segment, ordinal, *head, record);
+  if (!error_text_) return true;
+  return has_error_text(segment, ordinal, *head, record);
 }
 
 Expected<bool> Matcher::has_error_text(std::size_t segment, Ordinal ordinal, const HeadView& head,
