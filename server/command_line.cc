@@ -83,22 +83,17 @@ void add_json_flag(CLI::App& command, bool& json) {
   command.add_flag("--json", json, "Print one JSON object");
 }
 
-void add_writing_commands(CLI::App& app, Parsed& parsed) {
+void add_import_command(CLI::App& app, Parsed& parsed) {
   CLI::App& import = add_command(
       app, parsed, "import", "Append runs from NDJSON files, plain, .zst or .gz",
-      "runlog import --data ./history runs.ndjson.zst\n  zcat runs.gz | runlog import --data "
-      "./history -");
-  import.add_option("FILE", parsed.import.files, "Files; - or none is the standard input");
+      "runlog import --data ./history runs.ndjson.zst\n  tail -f runs.ndjson | runlog import "
+      "--data ./history -");
+  import.add_option("FILE", parsed.import.files, "Files; - or none is the standard input")
+      ->type_name("");
   run_with(import, parsed, parsed.import, &run_import);
-
-  CLI::App& verify = add_command(app, parsed, "verify", "Check every record and every table",
-                                 "runlog verify --data ./history");
-  verify.add_flag("--repair", parsed.verify.repair,
-                  "Rebuild what can be rebuilt, set aside what cannot be read");
-  run_with(verify, parsed, parsed.verify, &run_verify);
 }
 
-void add_list_commands(CLI::App& app, Parsed& parsed) {
+void add_list_command(CLI::App& app, Parsed& parsed) {
   CLI::App& list = add_command(app, parsed, "list", "Which runs there were, the newest first",
                                "runlog list --data ./history --status failed --since 12h");
   ListRequest& request = parsed.list.request;
@@ -110,39 +105,26 @@ void add_list_commands(CLI::App& app, Parsed& parsed) {
   list.add_flag("--oldest-first", parsed.oldest_first, "The oldest first");
   add_json_flag(list, parsed.list.json);
   run_with(list, parsed, parsed.list, &run_list);
-
-  CLI::App& exported = add_command(
-      app, parsed, "export", "Write runs as NDJSON, the oldest first",
-      "runlog export --data ./history --flow lead_routing --output runs.ndjson");
-  add_filter_options(exported, parsed.export_runs.filter);
-  exported.add_option("--output", parsed.export_runs.output,
-                      "Into this file, replaced when all is written; otherwise to the standard "
-                      "output")
-      ->type_name("FILE");
-  run_with(exported, parsed, parsed.export_runs, &run_export);
 }
 
-void add_detail_commands(CLI::App& app, Parsed& parsed) {
+void add_get_command(CLI::App& app, Parsed& parsed) {
   CLI::App& get = add_command(
       app, parsed, "get", "One run: why it failed, and its steps",
       "runlog get run_b49b5ca4-55c1-4ad4-9dfe-ef7d40f08703 --data ./history");
-  get.add_option("RUN_ID", parsed.get.run_id, "The run")->required();
+  get.add_option("RUN_ID", parsed.get.run_id, "The run")->required()->type_name("");
   get.add_flag("--every-iteration", parsed.get.every_iteration,
                "Show the steps of all iterations, not only of those that failed");
   add_json_flag(get, parsed.get.json);
   run_with(get, parsed, parsed.get, &run_get);
+}
 
+void add_stats_command(CLI::App& app, Parsed& parsed) {
   CLI::App& stats = add_command(app, parsed, "stats", "How often flows ran, failed, how long",
                                 "runlog stats --data ./history --flow lead_routing");
   stats.add_option("--flow", parsed.stats.flow, "Of this flow alone, with its hours")
       ->type_name("F");
   add_json_flag(stats, parsed.stats.json);
   run_with(stats, parsed, parsed.stats, &run_stats);
-
-  CLI::App& info = add_command(app, parsed, "info", "What the log consists of, and what it costs",
-                               "runlog info --data ./history");
-  add_json_flag(info, parsed.info.json);
-  run_with(info, parsed, parsed.info, &run_info);
 }
 
 void add_groups_command(CLI::App& app, Parsed& parsed) {
@@ -167,6 +149,31 @@ void add_groups_command(CLI::App& app, Parsed& parsed) {
   add_json_flag(groups, parsed.groups.json);
   add_filter_options(groups, parsed.groups.filter);
   run_with(groups, parsed, parsed.groups, &run_groups);
+}
+
+void add_export_command(CLI::App& app, Parsed& parsed) {
+  CLI::App& exported = add_command(
+      app, parsed, "export", "Write runs as NDJSON, the oldest first",
+      "runlog export --data ./history --flow lead_routing --output runs.ndjson");
+  add_filter_options(exported, parsed.export_runs.filter);
+  exported.add_option("--output", parsed.export_runs.output,
+                      "Into this file, replaced when all is written; otherwise to the standard "
+                      "output")
+      ->type_name("FILE");
+  run_with(exported, parsed, parsed.export_runs, &run_export);
+}
+
+void add_care_commands(CLI::App& app, Parsed& parsed) {
+  CLI::App& verify = add_command(app, parsed, "verify", "Check every record and every table",
+                                 "runlog verify --data ./history");
+  verify.add_flag("--repair", parsed.verify.repair,
+                  "Rebuild what can be rebuilt, set aside what cannot be read");
+  run_with(verify, parsed, parsed.verify, &run_verify);
+
+  CLI::App& info = add_command(app, parsed, "info", "What the log consists of, and what it costs",
+                               "runlog info --data ./history");
+  add_json_flag(info, parsed.info.json);
+  run_with(info, parsed, parsed.info, &run_info);
 }
 
 // So that the shell gives back the same argument.
@@ -194,6 +201,17 @@ std::string invocation_of(const std::vector<std::string>& arguments) {
   return out;
 }
 
+// What CLI11 takes: the arguments without the program's name, in reverse. `runlog help list` is
+// what many type for `runlog list --help`.
+std::vector<std::string> for_parser(const std::vector<std::string>& arguments) {
+  if (arguments.size() >= 2 && arguments[1] == "help") {
+    std::vector<std::string> help = {"--help"};
+    help.insert(help.end(), arguments.rbegin(), arguments.rend() - 2);
+    return help;
+  }
+  return {arguments.rbegin(), arguments.rend() - 1};
+}
+
 ExitCode usage_error(const std::string& message, const CLI::App& app, Console& console) {
   const auto commands = app.get_subcommands();
   console.err.write(fmt::format("runlog: {}\nrunlog: see `runlog {}--help`\n", message,
@@ -212,14 +230,16 @@ ExitCode run_command_line(const std::vector<std::string>& arguments, const std::
   app.footer("Example:\n  runlog import --data ./history runs.ndjson\n  runlog list --data "
              "./history --status failed\n\n`runlog COMMAND --help` shows a command's options.");
   add_place_options(app, parsed, "");  // before the command they work too; not shown twice
-  add_writing_commands(app, parsed);
-  add_list_commands(app, parsed);
-  add_detail_commands(app, parsed);
+  add_import_command(app, parsed);
+  add_list_command(app, parsed);
+  add_get_command(app, parsed);
   add_groups_command(app, parsed);
+  add_stats_command(app, parsed);
+  add_export_command(app, parsed);
+  add_care_commands(app, parsed);
 
   try {
-    // CLI11 takes the arguments without the program's name, in reverse.
-    app.parse(std::vector<std::string>(arguments.rbegin(), arguments.rend() - 1));
+    app.parse(for_parser(arguments));
   } catch (const CLI::ParseError& error) {
     if (error.get_exit_code() != int(CLI::ExitCodes::Success)) {
       return usage_error(error.what(), app, console);

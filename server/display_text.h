@@ -1,5 +1,5 @@
-// Text on a terminal: how many columns it takes (Chinese takes two each), cut or wrapped to fit, and
-// made harmless, because names and error messages come from outside.
+// Text on a terminal: how many columns it takes (two for a Chinese character), cut or wrapped to
+// fit, and made harmless, because names and error messages come from outside.
 #pragma once
 
 #include <string>

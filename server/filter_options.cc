@@ -69,7 +69,7 @@ CLI::Option* add_repeated(CLI::App& command, const std::string& name,
 
 void add_filter_options(CLI::App& command, Filter& filter) {
   add_repeated(command, "--flow",
-               [&filter](const std::vector<std::string>& names) { filter.flows = names; }, "F,...",
+               [&filter](const std::vector<std::string>& names) { filter.flows = names; }, "F",
                "Of this flow; several with commas or by repeating")
       ->delimiter(',');
   add_repeated(command, "--status",
@@ -78,13 +78,13 @@ void add_filter_options(CLI::App& command, Filter& filter) {
                    filter.statuses.push_back(parse_status(name));
                  }
                },
-               "S,...", "completed, failed, cancelled or timed_out; several with commas")
+               "S", "completed, failed, cancelled or timed_out; several with commas")
       ->delimiter(',');
   add_text(command, "--trigger-type", filter.trigger_type, "T", "Started by this kind of trigger");
   CLI::Option* object = add_text(command, "--object", filter.trigger_object, "O",
                                  "Started by a record of this object");
   add_text(command, "--record", filter.trigger_record, "R",
-           "Started by this record; needs --object")
+           "Started by this record")
       ->needs(object);
   add_text(command, "--user", filter.user, "U", "Started by this user");
   add_text(command, "--organization", filter.organization, "G", "Of this organization");

@@ -1,10 +1,11 @@
 // `runlog groups`: how many runs share a property, the largest group first.
 #include <algorithm>
+#include <cctype>
 
 #include <fmt/format.h>
 
 #include "server/commands.h"
-#include "server/json_writer.h"
+#include "server/json_answer.h"
 #include "server/open_log.h"
 #include "server/quantities.h"
 #include "server/terminal_table.h"
@@ -17,14 +18,21 @@ constexpr unsigned kLeastName = 20;
 void print_for_people(const std::vector<Group>& all, std::size_t shown, std::uint64_t matching,
                       const GroupsOptions& options, Console& console) {
   if (all.empty()) {
-    console.out.write(fmt::format("no matching run has a {}\n", options.by_name));
+    console.out.write(fmt::format("no group by {} among {}\n", options.by_name,
+                                  count_of(matching, "matching run")));
     return;
   }
+  // Shares of the runs that have the property: of all errors, not of all runs.
+  std::uint64_t grouped = 0;
+  for (const Group& group : all) grouped += group.count;
+  std::string title = options.by_name;
+  std::transform(title.begin(), title.end(), title.begin(),
+                 [](unsigned char c) { return std::toupper(c); });
   TerminalTable table({{"RUNS", TerminalTable::Align::kRight},
                        {"SHARE", TerminalTable::Align::kRight},
-                       {"", TerminalTable::Align::kLeft, kLeastName}});
+                       {title, TerminalTable::Align::kLeft, kLeastName}});
   for (std::size_t i = 0; i < shown; ++i) {
-    table.add_row({{format_count(all[i].count)}, {format_share(all[i].count, matching)},
+    table.add_row({{format_count(all[i].count)}, {format_share(all[i].count, grouped)},
                    {all[i].name}});
   }
   console.out.write(table.render(console.screen));
@@ -40,7 +48,7 @@ void print_for_people(const std::vector<Group>& all, std::size_t shown, std::uin
 
 void print_json(const std::vector<Group>& all, std::size_t shown, std::uint64_t matching,
                 const GroupsOptions& options, Console& console) {
-  JsonWriter json;
+  JsonAnswer json;
   json.StartObject();
   json.member("by", options.by_name);
   json.key("groups");

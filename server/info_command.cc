@@ -4,7 +4,7 @@
 #include "log/log.h"
 #include "log/run_json.h"
 #include "server/commands.h"
-#include "server/json_writer.h"
+#include "server/json_answer.h"
 #include "server/open_log.h"
 #include "server/quantities.h"
 #include "server/terminal_table.h"
@@ -60,7 +60,7 @@ void print_for_people(const LogInfo& log, Console& console) {
   }
 }
 
-void write_segment(const SegmentInfo& segment, JsonWriter& json) {
+void write_segment(const SegmentInfo& segment, JsonAnswer& json) {
   json.StartObject();
   json.member("id", segment.id);
   json.member("state", segment.state);
@@ -77,7 +77,7 @@ void write_segment(const SegmentInfo& segment, JsonWriter& json) {
 }
 
 void print_json(const LogInfo& log, Console& console) {
-  JsonWriter json;
+  JsonAnswer json;
   json.StartObject();
   json.member("directory", log.directory.string());
   json.member("logId", fmt::format("{:016x}", log.log_id));

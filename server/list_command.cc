@@ -5,7 +5,7 @@
 
 #include "log/run_json.h"
 #include "server/commands.h"
-#include "server/json_writer.h"
+#include "server/json_answer.h"
 #include "server/open_log.h"
 #include "server/quantities.h"
 #include "server/terminal_table.h"
@@ -16,7 +16,7 @@ namespace {
 using Align = TerminalTable::Align;
 
 // With less room than this, a failure's reason says nothing; it gets a line of its own.
-constexpr unsigned kLeastReason = 32;
+constexpr unsigned kLeastReason = 56;
 constexpr unsigned kLeastFlow = 10;
 constexpr unsigned kReasonIndent = 4;
 
@@ -108,7 +108,7 @@ void print_for_people(const ListResult& page, const ListOptions& options, Consol
 }
 
 void print_json(const ListResult& page, Console& console) {
-  JsonWriter json;
+  JsonAnswer json;
   std::string text;
   json.StartObject();
   json.key("runs");

@@ -15,8 +15,8 @@
 
 int main(int argc, char** argv) {
   using namespace runlog;
-  // A reader that goes away (`runlog export | head`) shows as EPIPE, which Output keeps quiet about;
-  // an import must not die of it half-way.
+  // A reader that goes away (`runlog export | head`) shows as EPIPE, which Output keeps quiet
+  // about; an import must not die of it half-way.
   std::signal(SIGPIPE, SIG_IGN);
   Output out(STDOUT_FILENO), err(STDERR_FILENO);
   Console console{out, err, screen_of(STDOUT_FILENO), screen_of(STDERR_FILENO)};

@@ -28,7 +28,7 @@ Expected<bool> NdjsonReader::fill() {
     end_ -= begin_;
     begin_ = 0;
   }
-  // One byte over the limit (two, with a carriage return) is enough to know that a line is too long.
+  // One byte over the limit (two, with a carriage return) is enough to know a line is too long.
   if (end_ == buffer_.size()) {
     buffer_.resize(std::min(buffer_.size() * 2, max_line_bytes_ + 2));
   }

@@ -1,5 +1,5 @@
-// A file that appears as a whole or not at all: written under another name beside its place, synced,
-// then renamed. Left unfinished, nothing of it stays.
+// A file that appears as a whole or not at all: written under another name beside its place,
+// synced, then renamed. Left unfinished, nothing of it stays.
 #pragma once
 
 #include <memory>

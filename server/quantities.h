@@ -12,7 +12,7 @@ namespace runlog {
 std::string format_count(std::uint64_t count);  // 12,345
 // "1 run", "12,345 runs": the plural is the singular and an s.
 std::string count_of(std::uint64_t count, std::string_view singular);
-std::string format_bytes(std::uint64_t bytes);        // 512 B, 12.5 MB; powers of 1000, as disks are sold
+std::string format_bytes(std::uint64_t bytes);        // 512 B, 12.5 MB; powers of 1000
 std::string format_duration(std::int64_t ms);         // 85 ms, 1.93 s, 2 m 05 s, 3 h 20 m, 4 d 02 h
 std::string format_instant(UnixMs time);              // 2026-10-20 00:01:40, UTC
 std::string format_instant_exactly(UnixMs time);      // 2026-10-20 00:01:40.445 UTC

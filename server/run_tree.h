@@ -1,5 +1,5 @@
-// A run's steps as an indented tree: what a loop or a branch contains stands below it, by iteration;
-// iterations in which nothing failed are folded, so that the failure is in sight.
+// A run's steps as an indented tree: what a loop or a branch contains stands below it, by
+// iteration; iterations in which nothing failed are folded, so that the failure is in sight.
 #pragma once
 
 #include <string>

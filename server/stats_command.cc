@@ -6,7 +6,7 @@
 
 #include "log/run_json.h"
 #include "server/commands.h"
-#include "server/json_writer.h"
+#include "server/json_answer.h"
 #include "server/open_log.h"
 #include "server/quantities.h"
 #include "server/terminal_table.h"
@@ -38,31 +38,43 @@ TerminalTable::Cell bad_count(std::uint64_t count) {
   return {format_count(count), count > 0 ? Style::kBad : Style::kDim};
 }
 
+// Columns of statuses that never occurred would only take room.
+bool occurs(const std::vector<FlowStatistics>& flows, RunStatus status) {
+  return std::any_of(flows.begin(), flows.end(), [&](const FlowStatistics& flow) {
+    return count_in(flow.runs, status) > 0;
+  });
+}
+
 void print_flows(const std::vector<FlowStatistics>& flows, Console& console) {
-  TerminalTable table({{"FLOW", Align::kLeft, kLeastFlow},
-                       {"RUNS", Align::kRight},
-                       {"FAILED", Align::kRight},
-                       {"TIMED OUT", Align::kRight, 0, 2},
-                       {"CANCELLED", Align::kRight, 0, 3},
-                       {"FAIL %", Align::kRight},
-                       {"P50", Align::kRight, 0, 4},
-                       {"P95", Align::kRight},
-                       {"P99", Align::kRight, 0, 5},
-                       {"LAST RUN (UTC)", Align::kLeft, 0, 6},
-                       {"LAST FAILURE (UTC)", Align::kLeft, 0, 1}});
+  const bool timed_out = occurs(flows, RunStatus::kTimedOut);
+  const bool cancelled = occurs(flows, RunStatus::kCancelled);
+  std::vector<TerminalTable::Column> columns = {{"FLOW", Align::kLeft, kLeastFlow},
+                                                {"RUNS", Align::kRight},
+                                                {"FAILED", Align::kRight}};
+  if (timed_out) columns.push_back({"TIMED OUT", Align::kRight, 0, 2});
+  if (cancelled) columns.push_back({"CANCELLED", Align::kRight, 0, 3});
+  columns.insert(columns.end(), {{"FAIL %", Align::kRight},
+                                 {"P50", Align::kRight, 0, 4},
+                                 {"P95", Align::kRight},
+                                 {"P99", Align::kRight, 0, 5},
+                                 {"LAST RUN (UTC)", Align::kLeft, 0, 6},
+                                 {"LAST FAILURE (UTC)", Align::kLeft, 0, 1}});
+  TerminalTable table(std::move(columns));
   for (const FlowStatistics& flow : flows) {
     const std::uint64_t runs = sum(flow.runs);
-    table.add_row({{flow.flow.empty() ? "(all flows)" : flow.flow, Style::kBold},
-                   {format_count(runs)},
-                   bad_count(count_in(flow.runs, RunStatus::kFailed)),
-                   bad_count(count_in(flow.runs, RunStatus::kTimedOut)),
-                   bad_count(count_in(flow.runs, RunStatus::kCancelled)),
-                   {format_share(not_done(flow.runs), runs)},
-                   {duration_or_nothing(flow.p50_ms)},
-                   {duration_or_nothing(flow.p95_ms)},
-                   {duration_or_nothing(flow.p99_ms)},
-                   {flow.last_run ? format_instant(*flow.last_run) : ""},
-                   {flow.last_failure ? format_instant(*flow.last_failure) : ""}});
+    std::vector<TerminalTable::Cell> cells = {
+        {flow.flow.empty() ? "(all flows)" : flow.flow, Style::kBold},
+        {format_count(runs)},
+        bad_count(count_in(flow.runs, RunStatus::kFailed))};
+    if (timed_out) cells.push_back(bad_count(count_in(flow.runs, RunStatus::kTimedOut)));
+    if (cancelled) cells.push_back(bad_count(count_in(flow.runs, RunStatus::kCancelled)));
+    cells.insert(cells.end(), {{format_share(not_done(flow.runs), runs)},
+                               {duration_or_nothing(flow.p50_ms)},
+                               {duration_or_nothing(flow.p95_ms)},
+                               {duration_or_nothing(flow.p99_ms)},
+                               {flow.last_run ? format_instant(*flow.last_run) : ""},
+                               {flow.last_failure ? format_instant(*flow.last_failure) : ""}});
+    table.add_row(std::move(cells));
   }
   console.out.write(table.render(console.screen));
 }
@@ -98,7 +110,7 @@ void print_hours(const FlowStatistics& flow, Console& console) {
   console.out.write(table.render(console.screen));
 }
 
-void write_counts(const RunCounts& runs, JsonWriter& json) {
+void write_counts(const RunCounts& runs, JsonAnswer& json) {
   json.StartObject();
   for (unsigned status = 0; status < kRunStatusCount; ++status) {
     json.member(status_name(RunStatus(status)), runs[status]);
@@ -106,7 +118,7 @@ void write_counts(const RunCounts& runs, JsonWriter& json) {
   json.EndObject();
 }
 
-void write_time(std::string_view name, const std::optional<UnixMs>& time, JsonWriter& json) {
+void write_time(std::string_view name, const std::optional<UnixMs>& time, JsonAnswer& json) {
   json.key(name);
   if (time) {
     json.text(format_time(*time));
@@ -115,7 +127,7 @@ void write_time(std::string_view name, const std::optional<UnixMs>& time, JsonWr
   }
 }
 
-void write_duration(std::string_view name, std::int64_t ms, JsonWriter& json) {
+void write_duration(std::string_view name, std::int64_t ms, JsonAnswer& json) {
   json.key(name);
   if (ms < 0) {
     json.Null();
@@ -124,7 +136,7 @@ void write_duration(std::string_view name, std::int64_t ms, JsonWriter& json) {
   }
 }
 
-void write_flow(const FlowStatistics& flow, JsonWriter& json) {
+void write_flow(const FlowStatistics& flow, JsonAnswer& json) {
   json.StartObject();
   json.member("flowName", flow.flow);
   json.member("total", sum(flow.runs));
@@ -160,7 +172,7 @@ ExitCode run_stats(const LogPlace& place, const StatsOptions& options, Console& 
   auto flows = statistics(**log, options.flow);
   if (!flows) return complain(console, flows.error());
   if (options.json) {
-    JsonWriter json;
+    JsonAnswer json;
     json.StartObject();
     json.key("flows");
     json.StartArray();

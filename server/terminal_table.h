@@ -1,6 +1,6 @@
-// Rows and columns fitted to a terminal's width: dispensable columns go first, then those that may be
-// cut give way, the rightmost first, down to their least width. On anything but a terminal nothing
-// is left out.
+// Rows and columns fitted to a terminal's width: dispensable columns go first, then those that may
+// be cut give way, the rightmost first, down to their least width. On anything but a terminal
+// nothing is left out.
 #pragma once
 
 #include <string>

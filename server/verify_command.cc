@@ -37,6 +37,21 @@ std::string size_of(const VerifyReport& report) {
                      count_of(report.records, "record"), format_bytes(report.bytes));
 }
 
+ExitCode print_verdict(const VerifyReport& report, bool repaired, Console& console) {
+  if (report.damage.empty()) {
+    console.out.write(fmt::format(
+        "{}: {}\n", console.screen.paint(repaired ? "repaired" : "no damage", Style::kGood),
+        size_of(report)));
+    return ExitCode::kDone;
+  }
+  console.out.write(fmt::format(
+      "{}: {}\n",
+      console.screen.paint(fmt::format("damage in {}", count_of(report.damage.size(), "place")),
+                           Style::kBad),
+      size_of(report)));
+  return ExitCode::kBroken;
+}
+
 }  // namespace
 
 ExitCode run_verify(const LogPlace& place, const VerifyCommandOptions& options, Console& console) {
@@ -45,33 +60,18 @@ ExitCode run_verify(const LogPlace& place, const VerifyCommandOptions& options, 
   print_lines(report->notes, "note:", Style::kDim, console);
   print_lines(report->damage, "damage:", Style::kBad, console);
   print_lines(report->repairs, "repair:", Style::kWarning, console);
-
-  std::size_t remaining = report->damage.size();
-  if (options.repair && remaining > 0) {
+  const bool repaired = options.repair && !report->damage.empty();
+  if (repaired) {
     // What the repair says of itself is not proof: look again.
     report = verify_with_progress(place, false, console);
     if (!report) return complain(console, report.error());
-    remaining = report->damage.size();
     print_lines(report->damage, "still damaged:", Style::kBad, console);
-    if (remaining == 0) {
-      console.out.write(fmt::format("{}: {}\n", console.screen.paint("repaired", Style::kGood),
-                                    size_of(*report)));
-      return ExitCode::kDone;
-    }
   }
-  if (remaining == 0) {
-    console.out.write(fmt::format("{}: {}\n", console.screen.paint("no damage", Style::kGood),
-                                  size_of(*report)));
-    return ExitCode::kDone;
+  const ExitCode code = print_verdict(*report, repaired, console);
+  if (code == ExitCode::kBroken && !options.repair) {
+    console.out.write("`runlog verify --repair` mends what can be mended\n");
   }
-  console.out.write(fmt::format("{} in {}{}\n",
-                                console.screen.paint(fmt::format("{} found", remaining == 1
-                                                                     ? "one damage"
-                                                                     : count_of(remaining, "damage")),
-                                                     Style::kBad),
-                                size_of(*report),
-                                options.repair ? "" : "; `runlog verify --repair` mends what can be"));
-  return ExitCode::kBroken;
+  return code;
 }
 
 }  // namespace runlog

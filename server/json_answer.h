@@ -10,9 +10,9 @@
 
 namespace runlog {
 
-class JsonWriter : public rapidjson::Writer<rapidjson::StringBuffer> {
+class JsonAnswer : public rapidjson::Writer<rapidjson::StringBuffer> {
  public:
-  JsonWriter() : rapidjson::Writer<rapidjson::StringBuffer>(buffer_) {}
+  JsonAnswer() : rapidjson::Writer<rapidjson::StringBuffer>(buffer_) {}
 
   void key(std::string_view name) { Key(name.data(), rapidjson::SizeType(name.size())); }
   void text(std::string_view value) { String(value.data(), rapidjson::SizeType(value.size())); }
