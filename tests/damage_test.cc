@@ -1,0 +1,286 @@
+// Damage: every byte of a small log's files is changed, and every file is cut at many lengths. The
+// log must then say Corruption with a place, or answer exactly as the undamaged one does.
+#include <catch2/catch.hpp>
+
+#include <algorithm>
+#include <array>
+#include <fcntl.h>
+#include <fstream>
+#include <iterator>
+#include <map>
+#include <unistd.h>
+
+#include "log/run_json.h"
+#include "log/verify.h"
+#include "query/query.h"
+#include "tests/faults/guarded_sweep.h"
+#include "tests/faults/scenario.h"
+#include "tests/faults/shim_support.h"
+
+using namespace runlog;
+using namespace runlog::faults;
+namespace fs = std::filesystem;
+
+namespace {
+
+constexpr std::size_t kPageBytes = 4096;
+
+using Files = std::map<std::string, std::string>;  // path below the log → content
+
+LogOptions tiny_options() {
+  LogOptions options;
+  options.segment_runs = 4;
+  options.merge = false;
+  options.train_dictionary = false;
+  return options;
+}
+
+// Two sealed segments and an active one with several commits, with a run that was superseded across
+// segments.
+std::vector<PlannedAppend> tiny_runs() {
+  std::vector<PlannedAppend> runs;
+  for (std::uint64_t i = 0; i < 11; ++i) runs.push_back({"run-" + std::to_string(i), i + 3});
+  runs[6].run_id = "run-1";
+  runs[10].run_id = "run-2";
+  return runs;
+}
+
+void make_log(const fs::path& directory) {
+  auto log = Log::open(directory, tiny_options());
+  REQUIRE(log.has_value());
+  for (const PlannedAppend& planned : tiny_runs()) {
+    const MadeRun made = make_run(planned.run_id, planned.content);
+    REQUIRE((*log)->append(made.run).has_value());
+    REQUIRE((*log)->wait_idle().has_value());
+  }
+  REQUIRE((*log)->close().has_value());
+}
+
+Files read_files(const fs::path& directory) {
+  Files files;
+  for (const auto& entry : fs::recursive_directory_iterator(directory)) {
+    if (!entry.is_regular_file() || entry.path().filename() != "data.mdb") continue;
+    std::ifstream in(entry.path(), std::ios::binary);
+    files[fs::relative(entry.path(), directory).string()] = {std::istreambuf_iterator<char>(in),
+                                                             std::istreambuf_iterator<char>()};
+  }
+  return files;
+}
+
+void write_files(const fs::path& directory, const Files& files) {
+  fs::remove_all(directory);
+  for (const auto& [name, content] : files) {
+    fs::create_directories((directory / name).parent_path());
+    std::ofstream(directory / name, std::ios::binary) << content;
+  }
+}
+
+// ---- what a log answers -----------------------------------------------------------------------
+
+// Everything that the log can be asked, as one text; an error if any answer is one.
+class Answers {
+ public:
+  static Expected<std::string> of(Log& log) {
+    Answers answers;
+    auto done = answers.ask(log);
+    if (!done) return tl::unexpected(done.error());
+    if (answers.incomplete_) return fail(ErrorCode::Corruption, "segments/ an answer is incomplete");
+    return std::move(answers.text_);
+  }
+
+ private:
+  Expected<void> ask(Log& log) {
+    auto snapshot = log.snapshot();
+    if (!snapshot) return tl::unexpected(snapshot.error());
+    incomplete_ = (*snapshot)->incomplete;
+    std::vector<Filter> filters(5);
+    filters[1].flows = {"invoice_sync"};
+    filters[2].statuses = {RunStatus::kFailed};
+    filters[3].user = "user_1";
+    filters[4].error_text = "GAVE UP";
+    for (const Filter& filter : filters)
+      for (const Direction direction : {Direction::kNewestFirst, Direction::kOldestFirst})
+        if (auto done = ask_list(*snapshot, filter, direction); !done) return done;
+    for (const PlannedAppend& planned : tiny_runs()) {
+      auto run = get(*snapshot, planned.run_id);
+      if (!run) return tl::unexpected(run.error());
+      write_json(run->run, text_);
+    }
+    for (const TermKind kind : {TermKind::kFlow, TermKind::kUser, TermKind::kErrorCode}) {
+      auto found = groups(**snapshot, kind, Filter{});
+      if (!found) return tl::unexpected(found.error());
+      for (const Group& group : *found) text_ += group.name + std::to_string(group.count) + ";";
+    }
+    auto flows = statistics(log, std::nullopt);
+    if (!flows) return tl::unexpected(flows.error());
+    for (const FlowStatistics& flow : *flows)
+      text_ += flow.flow + std::to_string(flow.p50_ms) + " " + std::to_string(flow.runs[0]) + ";";
+    return {};
+  }
+
+  Expected<void> ask_list(const std::shared_ptr<const Snapshot>& snapshot, const Filter& filter,
+                          Direction direction) {
+    ListRequest request;
+    request.filter = filter;
+    request.direction = direction;
+    request.limit = 4;
+    for (;;) {
+      auto page = list(snapshot, request);
+      if (!page) return tl::unexpected(page.error());
+      incomplete_ = incomplete_ || page->incomplete;
+      for (const RunHead& head : page->runs) write_json(head, text_);
+      text_ += "total " + std::to_string(page->total) + "\n";
+      if (!page->has_more) return {};
+      request.cursor = page->next_cursor;
+    }
+  }
+
+  std::string text_;
+  bool incomplete_ = false;
+};
+
+// ---- the damage -------------------------------------------------------------------------------
+
+struct Damage {
+  std::string file;
+  std::size_t offset = 0;   // of the byte, or the length after the cut
+  unsigned char mask = 0;   // 0: the file is cut
+  std::string text() const {
+    return file + (mask == 0 ? " cut at " + std::to_string(offset)
+                             : ", byte " + std::to_string(offset) + " changed by " +
+                                   std::to_string(mask));
+  }
+};
+
+Files damaged(Files files, const Damage& damage) {
+  std::string& content = files[damage.file];
+  if (damage.mask == 0) {
+    content.resize(damage.offset);
+  } else {
+    content[damage.offset] = static_cast<char>(content[damage.offset] ^ damage.mask);
+  }
+  return files;
+}
+
+// Every byte; of long runs of zeros, which are the pages' unused middles, only some.
+std::vector<Damage> every_byte(const Files& files, std::size_t step) {
+  static constexpr std::array<unsigned char, 5> kMasks = {0x01, 0x80, 0xff, 0x10, 0x06};
+  std::vector<Damage> damages;
+  std::size_t counted = 0;
+  for (const auto& [name, content] : files) {
+    std::size_t zeros = 0;
+    for (std::size_t i = 0; i < content.size(); ++i) {
+      zeros = content[i] == 0 ? zeros + 1 : 0;
+      if (zeros > 64 && i % 61 != 0) continue;
+      if (++counted % step == 0) damages.push_back({name, i, kMasks[(i / step) % kMasks.size()]});
+    }
+  }
+  return damages;
+}
+
+std::vector<Damage> every_cut(const Files& files, std::size_t step) {
+  std::vector<Damage> damages;
+  for (const auto& [name, content] : files)
+    for (std::size_t length = 0; length < content.size(); ++length) {
+      const std::size_t in_page = length % kPageBytes;
+      const bool edge = in_page <= 2 || in_page >= kPageBytes - 2 || length < 300;
+      if (edge ? length % step == 0 || in_page == 0 : length % (step * 113) == 0)
+        damages.push_back({name, length, 0});
+    }
+  return damages;
+}
+
+bool names_place(const Error& error) {
+  return error.code == ErrorCode::Corruption && (error.message.find("data.mdb") != std::string::npos ||
+                                                 error.message.find("segments/") != std::string::npos);
+}
+
+// ---- the judgement ----------------------------------------------------------------------------
+
+struct Judge {
+  Files files;
+  std::string answers;
+  fs::path work;
+  std::size_t write_every = 1;  // opening for writing is the slow part
+
+  // What is wrong with how a log answers for the damage; empty if nothing is. `refused` says whether
+  // it reported it.
+  std::string judge_open(const Expected<std::shared_ptr<Log>>& log, const char* how,
+                         bool& refused) const {
+    Expected<std::string> found = log ? Answers::of(**log) : tl::unexpected(log.error());
+    refused = !found;
+    if (found) return *found == answers ? "" : std::string(how) + ": other answers";
+    if (names_place(found.error())) return "";
+    return std::string(how) + ": " + std::to_string(static_cast<int>(found.error().code)) + " " +
+           found.error().message;
+  }
+
+  std::string check(const Damage& damage, std::size_t number, unsigned worker) const {
+    const fs::path directory = work / std::to_string(worker);
+    write_files(directory, damaged(files, damage));
+    bool refused = false;
+    if (std::string wrong = judge_open(Log::open_read_only(directory), "read only", refused);
+        !wrong.empty())
+      return damage.text() + ": " + wrong;
+    const auto report = verify_log(directory);
+    if (!report && !names_place(report.error()))
+      return damage.text() + ": verify: " + report.error().message;
+    if (report && report->damage.empty() && refused)
+      return damage.text() + ": verify finds nothing wrong";
+    if (number % write_every != 0) return "";
+    const auto log = Log::open(directory, tiny_options());
+    if (std::string wrong = judge_open(log, "for writing", refused); !wrong.empty())
+      return damage.text() + ": " + wrong;
+    if (!log || refused) return "";
+    const MadeRun made = make_run("one more", 9);
+    const auto appended = (*log)->append(made.run);
+    if (!appended && !names_place(appended.error()))
+      return damage.text() + ": append: " + appended.error().message;
+    return "";
+  }
+};
+
+Judge make_judge(const TempDir& dir) {
+  Judge judge;
+  judge.work = dir.path();
+  make_log(dir.path() / "log");
+  judge.files = read_files(dir.path() / "log");
+  auto log = Log::open_read_only(dir.path() / "log");
+  REQUIRE(log.has_value());
+  const auto answers = Answers::of(**log);
+  if (!answers) FAIL(answers.error().message);
+  judge.answers = *answers;
+  return judge;
+}
+
+void judge_all(const Judge& judge, const std::vector<Damage>& damages) {
+  const auto complaints =
+      guarded_sweep(damages.size(), 2, 20, 25, [&](std::size_t number, unsigned worker) {
+        return judge.check(damages[number], number, worker);
+      });
+  INFO(damages.size() << " cases");
+  for (const SweepComplaint& complaint : complaints)
+    UNSCOPED_INFO(damages[complaint.number].text() << " — " << complaint.text);
+  CHECK(complaints.empty());
+}
+
+#ifdef RUNLOG_SANITIZED
+constexpr std::size_t kStep = 41;
+#else
+constexpr std::size_t kStep = 1;
+#endif
+
+}  // namespace
+
+TEST_CASE("a changed byte anywhere is reported with its place, or is harmless", "[faults]") {
+  TempDir dir;
+  Judge judge = make_judge(dir);
+  judge.write_every = test_rounds() > 1 ? 1 : 7;
+  judge_all(judge, every_byte(judge.files, kStep));
+}
+
+TEST_CASE("a file cut at any length is reported with its place, or is harmless", "[faults]") {
+  TempDir dir;
+  Judge judge = make_judge(dir);
+  judge_all(judge, every_cut(judge.files, kStep));
+}
