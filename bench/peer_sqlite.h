@@ -50,6 +50,7 @@ class SqliteStore final : public Store {
   sqlite3* database_ = nullptr;
   sqlite3_stmt *begin_ = nullptr, *commit_ = nullptr, *insert_ = nullptr, *get_ = nullptr;
   sqlite3_stmt *list_flow_ = nullptr, *list_flow_status_ = nullptr;
+  sqlite3_stmt* list_flow_after_ = nullptr;
   sqlite3_stmt *count_flow_ = nullptr, *count_status_ = nullptr;
   RunTextWriter writer_;
   RunTextReader reader_;

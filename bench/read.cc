@@ -137,7 +137,7 @@ class Reads {
 
   template <typename Call>
   void time(const Store& store, const char* what, std::size_t count, Call&& call) {
-    const double limit = settings_.quick ? 1.0 : 5.0;
+    const double limit = settings_.quick ? 0.3 : 3.0;
     std::vector<double> micros;
     micros.reserve(count);
     const auto start = Clock::now();
