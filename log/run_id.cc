@@ -16,6 +16,17 @@ constexpr std::array<std::uint8_t, 256> make_digit_values() {
 }
 constexpr std::array<std::uint8_t, 256> kDigitValues = make_digit_values();
 
+// The two digits of each byte: lists spend more time on ids than on anything else.
+constexpr std::array<char, 512> make_digit_pairs() {
+  std::array<char, 512> pairs{};
+  for (unsigned i = 0; i < 256; ++i) {
+    pairs[2 * i] = kDigits[i >> 4];
+    pairs[2 * i + 1] = kDigits[i & 15];
+  }
+  return pairs;
+}
+constexpr std::array<char, 512> kDigitPairs = make_digit_pairs();
+
 constexpr bool has_dash_before(unsigned byte) {
   return byte == 4 || byte == 6 || byte == 8 || byte == 10;
 }
@@ -42,8 +53,8 @@ void uuid_text(const std::byte* uuid, char* out) {
   out += kPrefix.size();
   for (unsigned i = 0; i < 16; ++i) {
     if (has_dash_before(i)) *out++ = '-';
-    *out++ = kDigits[std::uint8_t(uuid[i]) >> 4];
-    *out++ = kDigits[std::uint8_t(uuid[i]) & 15];
+    std::memcpy(out, &kDigitPairs[2 * std::size_t(uuid[i])], 2);
+    out += 2;
   }
 }
 

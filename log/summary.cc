@@ -47,6 +47,7 @@ NodeSummary& SummaryFold::node_of(const Step& step) {
     node_ = place->second;
     if (!is_new) return nodes[node_];
   }
+  if (nodes.empty()) nodes.reserve(8);
   NodeSummary& node = nodes.emplace_back();
   node.node_id = id;
   node.node_type = step.node_type.value_or(std::string_view());
