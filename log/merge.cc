@@ -91,8 +91,9 @@ Expected<void> Copier::copy_tables(const SealedSegment& input) {
   if (auto ready = begin_if_needed(); !ready) return ready;
   for (const auto& [id, target] : {std::pair(TableId::kNames, LmdbTable::kNames),
                                    std::pair(TableId::kDictionaries, LmdbTable::kDictionaries)}) {
-    auto done = input.for_each_entry(id, [&](std::uint64_t key, Bytes stored) {
-      return write_->put(target, key, stored);
+    // clang 14 cannot capture a structured binding.
+    auto done = input.for_each_entry(id, [&, table = target](std::uint64_t key, Bytes stored) {
+      return write_->put(table, key, stored);
     });
     if (!done) return done;
   }
