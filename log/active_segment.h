@@ -2,6 +2,7 @@
 // is a fold over the records' heads and is made again on every open.
 #pragma once
 
+#include <atomic>
 #include <filesystem>
 #include <memory>
 #include <span>
@@ -95,10 +96,10 @@ class ActiveSegment final : public Segment {
   Expected<void> restore_all(const LmdbRead& read, LmdbTable table, std::uint64_t& seen,
                              std::vector<bool>& present, const Restore& restore);
 
-  std::unique_ptr<LmdbEnv> env_;
+  std::shared_ptr<LmdbEnv> env_;
   ActiveIndex index_;
   std::uint64_t used_bytes_ = 0;
-  UnixMs oldest_ = 0, newest_ = 0;
+  std::atomic<UnixMs> oldest_ = 0, newest_ = 0;  // describe() reads them at any time
   SequenceNumber end_;
   bool gaps_ = false;
   std::vector<SequenceNumber> supersedes_;

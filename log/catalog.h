@@ -43,14 +43,14 @@ class Catalog {
   Expected<std::uint64_t> begin_segment(SequenceNumber base);
 
  private:
-  explicit Catalog(std::unique_ptr<LmdbEnv> env) : env_(std::move(env)) {}
+  explicit Catalog(std::shared_ptr<LmdbEnv> env) : env_(std::move(env)) {}
   Expected<void> load_identity();
   Expected<void> change_locked(std::span<const CatalogEntry> put,
                                std::span<const std::uint64_t> remove);
   Expected<void> commit(std::span<const CatalogEntry> put, std::span<const std::uint64_t> remove);
   Expected<CatalogGeneration> load_generation(const LmdbRead& read) const;
 
-  std::unique_ptr<LmdbEnv> env_;
+  std::shared_ptr<LmdbEnv> env_;
   LogIdentity identity_;
   std::mutex change_mutex_;  // guards what follows
   std::uint64_t generation_ = 0;

@@ -19,18 +19,19 @@ Expected<void> Hiding::hide(SequenceNumber sequence) {
   // A run that was merged away or dropped needs no hiding any more.
   if (ordinal >= view.end || view.sequence(ordinal) != sequence) return {};
 
-  RecordReader reader(snapshot_);
-  auto record = reader.read(position, ordinal);
-  if (!record) return tl::unexpected(record.error());
-  const auto head = HeadView::open(*record, sequence);
-  if (!head) return tl::unexpected(reader.with_place(head.error(), position, ordinal));
-
   auto [found, is_new] = changed_.try_emplace(position);
   Dead& dead = found->second;
   if (is_new && view.dead) dead.ordinals = *view.dead;
   if (is_new && view.dead_flows) dead.flows = *view.dead_flows;
   if (dead.ordinals.contains(ordinal)) return {};
+  // Hidden it is even if its head turns out to be damaged: no list may show it beside its successor.
   dead.ordinals.add(ordinal);
+
+  RecordReader reader(snapshot_);
+  auto record = reader.read(position, ordinal);
+  if (!record) return tl::unexpected(record.error());
+  const auto head = HeadView::open(*record, sequence);
+  if (!head) return tl::unexpected(reader.with_place(head.error(), position, ordinal));
   std::vector<TermKey> terms;
   std::string run_id;
   add_to(dead.flows, index_entry(*head, terms, run_id));

@@ -1,10 +1,11 @@
 #include "log/lmdb_env.h"
 
 #include <lmdb.h>
+#include <sys/stat.h>
 
-#include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <map>
 #include <utility>
 
 #include <fmt/format.h>
@@ -30,14 +31,35 @@ Bytes as_bytes(const MDB_val& value) {
 LmdbEnv::LmdbEnv(std::filesystem::path directory, const Options& options)
     : directory_(std::move(directory)), file_(directory_ / "data.mdb"), options_(options) {}
 
-Expected<std::unique_ptr<LmdbEnv>> LmdbEnv::open(const std::filesystem::path& directory,
+Expected<std::shared_ptr<LmdbEnv>> LmdbEnv::open(const std::filesystem::path& directory,
                                                  const Options& options) {
-  std::unique_ptr<LmdbEnv> env(new LmdbEnv(directory, options));
+  static std::mutex mutex;
+  static std::map<std::filesystem::path, std::weak_ptr<LmdbEnv>> environments;
+  std::error_code ignored;
+  const auto key = std::filesystem::weakly_canonical(directory, ignored);
+  std::lock_guard lock(mutex);
+  std::erase_if(environments, [](const auto& entry) { return entry.second.expired(); });
+  if (const auto found = environments.find(key); found != environments.end()) {
+    if (auto known = found->second.lock(); known && known->is_same_file()) {
+      if (known->options_.read_only && !options.read_only)
+        return fail(ErrorCode::Busy,
+                    fmt::format("'{}' is open for reading in this process; close that first",
+                                known->file_.string()));
+      return known;
+    }
+  }
+  std::shared_ptr<LmdbEnv> env(new LmdbEnv(directory, options));
   if (auto started = env->start(); !started) return tl::unexpected(started.error());
+  environments[key] = env;
   return env;
 }
 
 LmdbEnv::~LmdbEnv() { stop(); }
+
+bool LmdbEnv::is_same_file() const {
+  struct stat now {};
+  return ::stat(file_.c_str(), &now) == 0 && now.st_dev == device_ && now.st_ino == inode_;
+}
 
 Error LmdbEnv::error(int code, const char* deed) const {
   if (code > 0) return system_error(code, deed, file_);
@@ -87,6 +109,11 @@ Expected<void> LmdbEnv::start() {
     stop();
     return tl::unexpected(std::move(failure));
   }
+  struct stat opened {};
+  if (::stat(file_.c_str(), &opened) == 0) {
+    device_ = opened.st_dev;
+    inode_ = opened.st_ino;
+  }
   int dead = 0;
   mdb_reader_check(env_, &dead);
 
@@ -103,7 +130,6 @@ Expected<void> LmdbEnv::start() {
   for (unsigned i = 0; rc == 0 && i < kLmdbTableCount; ++i) {
     const unsigned create = options_.read_only || exists ? 0 : MDB_CREATE;
     rc = mdb_dbi_open(transaction, kTableNames[i], MDB_INTEGERKEY | create, &tables_[i]);
-    present_[i] = rc == 0;
   }
   if (rc == 0) {
     rc = mdb_txn_commit(transaction);

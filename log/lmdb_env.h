@@ -45,9 +45,11 @@ class LmdbEnv {
     bool no_sync = false;
   };
   // Opens data.mdb in `directory`, which must exist; creates the file and its tables if it is not
-  // there. An existing file is checked page by page first.
-  // Errors: Corruption; IoError; DiskFull; NotFound (read-only and no file).
-  static Expected<std::unique_ptr<LmdbEnv>> open(const std::filesystem::path& directory,
+  // there. An existing file is checked page by page first. A process must not open an environment
+  // twice (the second close would drop the first one's locks), so one that is open is shared.
+  // Errors: Corruption; IoError; DiskFull; NotFound (read-only and no file); Busy (wanted for
+  // writing, and open in this process for reading only).
+  static Expected<std::shared_ptr<LmdbEnv>> open(const std::filesystem::path& directory,
                                                  const Options& options);
   ~LmdbEnv();
   LmdbEnv(const LmdbEnv&) = delete;
@@ -68,6 +70,7 @@ class LmdbEnv {
   friend class LmdbWrite;
   LmdbEnv(std::filesystem::path directory, const Options& options);
   Expected<void> start();
+  bool is_same_file() const;
   Expected<void> check_pinned(MDB_txn* transaction) const;
   void stop();
   Error error(int code, const char* deed) const;
@@ -77,8 +80,8 @@ class LmdbEnv {
   std::filesystem::path directory_, file_;
   Options options_;
   MDB_env* env_ = nullptr;
+  std::uint64_t device_ = 0, inode_ = 0;  // of the file that env_ has open
   unsigned tables_[kLmdbTableCount] = {};
-  bool present_[kLmdbTableCount] = {};
   // Read transactions are kept and renewed, since making one costs a slot search in the lock file.
   std::mutex mutex_;
   std::condition_variable all_returned_;

@@ -107,6 +107,12 @@ Expected<SegmentView> open_segment(LogState& state, const CatalogEntry& entry,
       if (known.segment->id() == entry.id &&
           (known.segment->environment() == nullptr) == is_sealed)
         view.segment = known.segment;
+  if (view.segment && !is_sealed && state.lock == nullptr) {
+    // Another process may have appended since. What later segments hide must be here before them.
+    auto& active = const_cast<ActiveSegment&>(static_cast<const ActiveSegment&>(*view.segment));
+    if (auto done = active.follow(*state.names, *state.dictionaries, nullptr); !done)
+      return tl::unexpected(done.error());
+  }
   if (!view.segment && is_sealed) {
     auto segment = SealedSegment::open(state.directory, entry, state.catalog->identity().log_id,
                                        *state.names, *state.dictionaries);
