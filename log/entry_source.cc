@@ -1,0 +1,120 @@
+#include "log/entry_source.h"
+
+#include <cerrno>
+#include <cstdlib>
+#include <fcntl.h>
+#include <fstream>
+#include <sys/file.h>
+#include <unistd.h>
+#include <vector>
+
+#include <fmt/format.h>
+
+#include "log/file_io.h"
+#include "log/lmdb_env.h"
+
+namespace runlog {
+namespace {
+
+constexpr unsigned kTries = 20;
+
+// In the order in which the page walk meets them.
+struct NamedTable {
+  const char* name;
+  LmdbTable table;
+};
+constexpr NamedTable kTables[] = {{"d", LmdbTable::kDictionaries},
+                                  {"n", LmdbTable::kNames},
+                                  {"r", LmdbTable::kRecords},
+                                  {"s", LmdbTable::kSegments},
+                                  {"t", LmdbTable::kTables}};
+
+// A read transaction keeps the writer from reusing pages, so it is short: so many entries.
+constexpr unsigned kEntriesPerTransaction = 1000;
+
+Expected<void> read_table(LmdbEnv& env, const NamedTable& table, const LmdbVisit& visit) {
+  std::uint64_t next = 0;
+  for (bool more = true; more;) {
+    auto read = LmdbRead::begin(env);
+    if (!read) return tl::unexpected(read.error());
+    unsigned left = kEntriesPerTransaction;
+    auto scanned = read->scan(table.table, next, [&](std::uint64_t key, Bytes value) {
+      visit(table.name, key, value);
+      next = key + 1;
+      return --left > 0;
+    });
+    if (!scanned) return scanned;
+    more = left == 0;
+  }
+  return {};
+}
+
+Expected<void> read_beside_writer(const std::filesystem::path& directory,
+                                  const std::function<void()>& restart, const LmdbVisit& visit) {
+  LmdbEnv::Options options;
+  options.read_only = true;
+  auto env = LmdbEnv::open(directory, options);
+  for (unsigned i = 0; !env && env.error().code == ErrorCode::Busy && i < kTries; ++i)
+    env = LmdbEnv::open(directory, options);
+  if (!env) return tl::unexpected(env.error());
+  restart();
+  for (const NamedTable& table : kTables)
+    if (auto done = read_table(**env, table, visit); !done) return done;
+  return {};
+}
+
+// Opening an environment twice in one process breaks LMDB's locks. So the file is copied, and the
+// copy holds a whole state if no two commits fell into that time.
+Expected<void> read_beside_ourselves(const std::filesystem::path& directory,
+                                     const std::function<void()>& restart,
+                                     const LmdbVisit& visit) {
+  const auto file = directory / "data.mdb";
+  for (unsigned i = 0; i < kTries; ++i) {
+    auto mapping = FileMapping::open(file);
+    if (!mapping) return tl::unexpected(mapping.error());
+    const auto before = newest_lmdb_transaction((*mapping)->bytes(), file);
+    if (!before) return tl::unexpected(before.error());
+    const std::vector<std::byte> copy((*mapping)->bytes().begin(), (*mapping)->bytes().end());
+    const auto after = newest_lmdb_transaction((*mapping)->bytes(), file);
+    if (!after) return tl::unexpected(after.error());
+    if (*after != *before) continue;
+    restart();
+    auto checked = check_lmdb_transaction(copy, file, *before, visit);
+    if (checked) return {};
+    if (checked.error().code != ErrorCode::Busy) return tl::unexpected(checked.error());
+  }
+  return fail(ErrorCode::Busy, fmt::format("'{}' changed each time it was read", file.string()));
+}
+
+}  // namespace
+
+Expected<Writer> find_writer(const std::filesystem::path& log) {
+  const auto path = log / "LOCK";
+  const int descriptor = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  if (descriptor < 0) {
+    if (errno == ENOENT) return Writer::kNone;
+    return tl::unexpected(system_error(errno, "open", path));
+  }
+  const bool held = ::flock(descriptor, LOCK_SH | LOCK_NB) != 0 && errno == EWOULDBLOCK;
+  ::close(descriptor);
+  if (!held) return Writer::kNone;
+  std::ifstream in(path);
+  long holder = 0;
+  in >> holder;
+  return holder == ::getpid() ? Writer::kThisProcess : Writer::kOtherProcess;
+}
+
+Expected<void> read_entries(const std::filesystem::path& directory, Writer writer,
+                            const std::function<void()>& restart, const LmdbVisit& visit) {
+  if (writer == Writer::kOtherProcess) return read_beside_writer(directory, restart, visit);
+  if (writer == Writer::kThisProcess) return read_beside_ourselves(directory, restart, visit);
+  const auto file = directory / "data.mdb";
+  auto mapping = FileMapping::open(file);
+  if (!mapping) return tl::unexpected(mapping.error());
+  restart();
+  auto checked = check_lmdb_image((*mapping)->bytes(), file, visit);
+  if (!checked) return tl::unexpected(checked.error());
+  return {};
+}
+
+}  // namespace runlog
