@@ -6,6 +6,24 @@
 #include "server/run_page.h"
 
 namespace runlog {
+namespace {
+
+// Whether a failure is new or has been there for long is the next question of everybody who looks
+// at one. Errors: Corruption.
+Expected<std::optional<ErrorHistory>> history_of(const Run& run,
+                                                 std::shared_ptr<const Snapshot> snapshot) {
+  if (!run.error || !run.error->message) return std::nullopt;
+  ListRequest request;
+  request.filter.fingerprint = error_fingerprint(*run.error->message);
+  request.direction = Direction::kOldestFirst;
+  request.limit = 1;
+  auto page = list(std::move(snapshot), request);
+  if (!page) return tl::unexpected(page.error());
+  if (page->runs.empty()) return std::nullopt;
+  return ErrorHistory{page->total, page->runs.front().started_at};
+}
+
+}  // namespace
 
 ExitCode run_get(const LogPlace& place, const GetOptions& options, Console& console) {
   auto opened = open_snapshot(place);
@@ -16,9 +34,12 @@ ExitCode run_get(const LogPlace& place, const GetOptions& options, Console& cons
     std::string line;
     write_json(run->run, line);
     console.out.write(line + "\n");
-  } else {
-    console.out.write(render_run(run->run, options.every_iteration, console.screen, now_ms()));
+    return ExitCode::kDone;
   }
+  auto history = history_of(run->run, opened->snapshot);
+  if (!history) return complain(console, history.error());
+  console.out.write(
+      render_run(run->run, {options.every_iteration, now_ms(), *history}, console.screen));
   return ExitCode::kDone;
 }
 

@@ -88,11 +88,30 @@ std::string render_runs(const std::vector<RunHead>& runs, const Screen& screen) 
   return two_line_table(runs, true).render(screen);
 }
 
-void print_for_people(const ListResult& page, const ListOptions& options, Console& console) {
-  if (page.runs.empty()) {
-    console.out.write(options.request.cursor.empty() ? "no run matches\n" : "no more runs\n");
-    return;
+// Why there is nothing to show: nobody should search for what a misspelt flow or a log that ended
+// long ago explains. Errors: Corruption.
+Expected<std::string> explain_nothing(const std::shared_ptr<const Snapshot>& snapshot,
+                                      const ListOptions& options) {
+  if (!options.request.cursor.empty()) return "no more runs";
+  for (const std::string& flow : options.request.filter.flows) {
+    Filter of_flow;
+    of_flow.flows = {flow};
+    auto runs = count(*snapshot, of_flow);
+    if (!runs) return tl::unexpected(runs.error());
+    if (*runs == 0) return fmt::format("no run of the flow '{}' is in the log", flow);
   }
+  ListRequest newest;
+  newest.limit = 1;
+  auto page = list(snapshot, newest);
+  if (!page) return tl::unexpected(page.error());
+  if (page->runs.empty()) return "the log holds no runs";
+  const UnixMs started_at = page->runs.front().started_at;
+  return fmt::format("no run matches; the newest of all {} started {}, {}",
+                     count_of(page->total, "run"), format_instant_exactly(started_at),
+                     format_ago(started_at, now_ms()));
+}
+
+void print_for_people(const ListResult& page, const ListOptions& options, Console& console) {
   console.out.write(render_runs(page.runs, console.screen));
   std::string footer = fmt::format("{} of {}", format_count(page.runs.size()),
                                    count_of(page.total, "matching run"));
@@ -136,6 +155,10 @@ ExitCode run_list(const LogPlace& place, const ListOptions& options, Console& co
   if (!page) return complain(console, page.error());
   if (options.json) {
     print_json(*page, console);
+  } else if (page->runs.empty()) {
+    auto why = explain_nothing(opened->snapshot, options);
+    if (!why) return complain(console, why.error());
+    console.out.write(*why + "\n");
   } else {
     print_for_people(*page, options, console);
   }

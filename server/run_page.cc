@@ -17,16 +17,16 @@ constexpr unsigned kNameColumns = 14;  // of the block of fields
 
 class RunPage {
  public:
-  RunPage(const Run& run, const Screen& screen, UnixMs now)
-      : run_(run), screen_(screen), now_(now) {}
+  RunPage(const Run& run, const RunPageOptions& options, const Screen& screen)
+      : run_(run), options_(options), screen_(screen) {}
 
-  std::string render(bool every_iteration) {
+  std::string render() {
     write_title();
     write_when();
     write_origin();
     write_counts();
     write_error();
-    write_steps(every_iteration);
+    write_steps();
     write_other();
     return std::move(out_);
   }
@@ -37,7 +37,7 @@ class RunPage {
   void write_origin();
   void write_counts();
   void write_error();
-  void write_steps(bool every_iteration);
+  void write_steps();
   void write_other();
   void field(std::string_view name, std::string_view value, Style style = Style::kPlain);
   void heading(std::string_view text) {
@@ -47,8 +47,8 @@ class RunPage {
   }
 
   const Run& run_;
+  const RunPageOptions& options_;
   const Screen& screen_;
-  UnixMs now_;
   std::string out_;
 };
 
@@ -79,7 +79,7 @@ void RunPage::write_title() {
 
 void RunPage::write_when() {
   field("started", fmt::format("{}, {}", format_instant_exactly(run_.started_at),
-                               format_ago(run_.started_at, now_)));
+                               format_ago(run_.started_at, options_.now)));
   if (run_.finished_at) field("finished", format_instant_exactly(*run_.finished_at));
   if (run_.duration_ms) field("took", format_duration(*run_.duration_ms));
   if (const SuspendedRun* pause = run_.consumed_suspension.get()) {
@@ -123,17 +123,21 @@ void RunPage::write_error() {
   const RunError& error = *run_.error;
   out_ += '\n';
   if (error.message) field("why", *error.message, Style::kBad);
-  if (!error.node_id && !error.code) return;
   std::string where(error.node_id.value_or(""));
   if (error.code) where += fmt::format("{}{}", where.empty() ? "" : ", ", *error.code);
-  field(error.node_id ? "failed at" : "code", where, Style::kBad);
+  if (!where.empty()) field(error.node_id ? "failed at" : "code", where, Style::kBad);
+  if (const auto& history = options_.error_history; history && history->runs > 1) {
+    field("this error", fmt::format("in {} since {}, {}", count_of(history->runs, "run"),
+                                    format_instant_exactly(history->first_started_at),
+                                    format_ago(history->first_started_at, options_.now)));
+  }
 }
 
-void RunPage::write_steps(bool every_iteration) {
+void RunPage::write_steps() {
   if (!run_.steps) return;
   heading(count_of(run_.steps->size(), "step"));
   RunTreeOptions options;
-  options.every_iteration = every_iteration;
+  options.every_iteration = options_.every_iteration;
   if (run_.error) options.failing_node = run_.error->node_id;
   out_ += render_run_tree(*run_.steps, options, screen_);
   if (run_.omitted_steps > 0) {
@@ -169,8 +173,8 @@ void RunPage::write_other() {
 
 }  // namespace
 
-std::string render_run(const Run& run, bool every_iteration, const Screen& screen, UnixMs now) {
-  return RunPage(run, screen, now).render(every_iteration);
+std::string render_run(const Run& run, const RunPageOptions& options, const Screen& screen) {
+  return RunPage(run, options, screen).render();
 }
 
 }  // namespace runlog

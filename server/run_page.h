@@ -1,6 +1,8 @@
 // One run for people: what it was, why it failed, then its steps.
 #pragma once
 
+#include <cstdint>
+#include <optional>
 #include <string>
 
 #include "log/run.h"
@@ -8,7 +10,18 @@
 
 namespace runlog {
 
-// `now` is what "3 hours ago" counts from.
-std::string render_run(const Run& run, bool every_iteration, const Screen& screen, UnixMs now);
+// How often the log holds a run's error, and since when.
+struct ErrorHistory {
+  std::uint64_t runs = 0;
+  UnixMs first_started_at = 0;
+};
+
+struct RunPageOptions {
+  bool every_iteration = false;  // see RunTreeOptions
+  UnixMs now = 0;                // what "3 hours ago" counts from
+  std::optional<ErrorHistory> error_history;
+};
+
+std::string render_run(const Run& run, const RunPageOptions& options, const Screen& screen);
 
 }  // namespace runlog

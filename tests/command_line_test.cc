@@ -433,6 +433,30 @@ TEST_CASE("get shows why a run failed and where") {
   CHECK_THAT(missing.err, Catch::StartsWith("runlog: ") && Contains("no_such_run"));
 }
 
+TEST_CASE("get says how often the log holds the same error, and since when") {
+  const History history;
+  CHECK_THAT(history.run({"get", "run_0059"}).out,
+             Contains("this error    in 6 runs since 2026-10-20 00:09:00.000 UTC"));
+}
+
+TEST_CASE("a list without runs says why") {
+  const History history;
+  const CliResult unknown = history.run({"list", "--flow", "lead_routing,lead_ruting"});
+  CHECK_THAT(unknown.out, !Contains("no run of the flow"));
+  const auto answer = [&](std::vector<std::string> filter) {
+    filter.insert(filter.begin(), "list");
+    const CliResult result = history.run(filter);
+    CHECK(result.exit_code == kDone);
+    return result.out;
+  };
+  CHECK(answer({"--flow", "lead_ruting"}) == "no run of the flow 'lead_ruting' is in the log\n");
+  CHECK_THAT(answer({"--since", "2030-01-01"}),
+             Contains("no run matches; the newest of all 60 runs started 2026-10-20 00:59:00.000"));
+  const CliFolder folder;
+  CHECK(run_cli({"import", "--data", folder.file("history")}).exit_code == kDone);
+  CHECK(run_cli({"list", "--data", folder.file("history")}).out == "the log holds no runs\n");
+}
+
 TEST_CASE("stats, groups and info count what is there") {
   const History history;
   const auto stats = parse(history.run({"stats", "--json", "--flow", "invoice_dunning"}).out);
