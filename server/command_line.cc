@@ -13,6 +13,10 @@
 #include "server/filter_options.h"
 #include "server/open_log.h"
 
+#ifndef RUNLOG_VERSION
+#error "the build says which version this is"
+#endif
+
 namespace runlog {
 namespace {
 
@@ -221,11 +225,10 @@ ExitCode usage_error(const std::string& message, const CLI::App& app, Console& c
 
 }  // namespace
 
-ExitCode run_command_line(const std::vector<std::string>& arguments, const std::string& version,
-                          Console& console) {
+ExitCode run_command_line(const std::vector<std::string>& arguments, Console& console) {
   Parsed parsed;
   CLI::App app("runlog: a durable, queryable log of finished workflow runs", "runlog");
-  app.set_version_flag("--version", "runlog " + version);
+  app.set_version_flag("--version", "runlog " RUNLOG_VERSION);
   app.require_subcommand(0, 1);
   app.footer("Example:\n  runlog import --data ./history runs.ndjson\n  runlog list --data "
              "./history --status failed\n\n`runlog COMMAND --help` shows a command's options.");

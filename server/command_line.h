@@ -10,7 +10,6 @@ namespace runlog {
 
 // `arguments` starts with the program's name, as main() gets it. Prints help and usage errors
 // itself.
-ExitCode run_command_line(const std::vector<std::string>& arguments, const std::string& version,
-                          Console& console);
+ExitCode run_command_line(const std::vector<std::string>& arguments, Console& console);
 
 }  // namespace runlog

@@ -9,10 +9,6 @@
 #include "server/command_line.h"
 #include "server/console.h"
 
-#ifndef RUNLOG_VERSION
-#error "the build says which version this is"
-#endif
-
 int main(int argc, char** argv) {
   using namespace runlog;
   // A reader that goes away (`runlog export | head`) shows as EPIPE, which Output keeps quiet
@@ -22,7 +18,7 @@ int main(int argc, char** argv) {
   Console console{out, err, screen_of(STDOUT_FILENO), screen_of(STDERR_FILENO)};
   ExitCode code = ExitCode::kBroken;
   try {
-    code = run_command_line({argv, argv + argc}, RUNLOG_VERSION, console);
+    code = run_command_line({argv, argv + argc}, console);
   } catch (const std::exception& error) {
     err.write(fmt::format("runlog: {}\n", error.what()));
   }
