@@ -2,51 +2,65 @@
 // take the place of a field of the same name.
 #pragma once
 
-#include <rapidjson/writer.h>
-#include <simdjson.h>
-
 #include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "log/json_text.h"
 #include "log/run_json.h"
 
 namespace runlog {
 
-// Lets RapidJSON append to a std::string.
-class StringOutput {
- public:
-  using Ch = char;
-  explicit StringOutput(std::string& text) : text_(text) {}
-  void Put(char c) { text_.push_back(c); }
-  void Flush() {}
-
- private:
-  std::string& text_;
-};
-
+// Puts values, keys and commas in their places. (Not RapidJSON's: in Debian's release its writer
+// does arithmetic on a null pointer, which the sanitizers refuse.)
 class JsonWriter {
  public:
-  explicit JsonWriter(std::string& out) : stream_(out), writer_(stream_) {}
+  explicit JsonWriter(std::string& out) : out_(out) {}
 
   void text(std::string_view value) {
-    writer_.String(value.data() != nullptr ? value.data() : "", unsigned(value.size()));
+    separate();
+    append_quoted(value, out_);
   }
-  void number(std::int64_t value) { writer_.Int64(value); }
-  void truth(bool value) { writer_.Bool(value); }
+  void number(std::int64_t value) {
+    separate();
+    out_ += std::to_string(value);
+  }
+  void truth(bool value) {
+    separate();
+    out_ += value ? "true" : "false";
+  }
   void json(std::string_view value) {
-    writer_.RawValue(value.data(), value.size(), rapidjson::kObjectType);
+    separate();
+    out_ += value;
   }
-  void key(std::string_view name) { writer_.Key(name.data(), unsigned(name.size())); }
-  void begin_array() { writer_.StartArray(); }
-  void end_array() { writer_.EndArray(); }
-  void begin_object() { writer_.StartObject(); }
-  void end_object() { writer_.EndObject(); }
+  void key(std::string_view name) {
+    text(name);
+    out_ += ':';
+    needs_comma_ = false;
+  }
+  void begin_array() { begin('['); }
+  void end_array() { end(']'); }
+  void begin_object() { begin('{'); }
+  void end_object() { end('}'); }
 
  private:
-  StringOutput stream_;
-  rapidjson::Writer<StringOutput> writer_;
+  void separate() {
+    if (needs_comma_) out_ += ',';
+    needs_comma_ = true;
+  }
+  void begin(char bracket) {
+    separate();
+    out_ += bracket;
+    needs_comma_ = false;
+  }
+  void end(char bracket) {
+    out_ += bracket;
+    needs_comma_ = true;
+  }
+
+  std::string& out_;
+  bool needs_comma_ = false;
 };
 
 // One object: opens it, writes fields that are there and that the extra text does not have, and
