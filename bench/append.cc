@@ -54,15 +54,17 @@ InFlight append_in_flight(const Submit& submit, std::span<const Run> runs, std::
   return result;
 }
 
-// Appends `runs` in batches from `threads` threads, each waiting for its own, for at most `seconds`.
-// Returns runs a second.
+// Appends `runs` in batches from `threads` threads, each waiting for its own batch, for at most
+// `seconds`. Returns runs a second.
 template <typename Append>
 double append_batches(Append&& append, std::span<const Run> runs, std::size_t batch,
                       unsigned threads, double seconds) {
   std::atomic<std::size_t> next{0}, appended{0};
   const auto start = Clock::now();
   const auto work = [&] {
-    for (std::size_t i; (i = next.fetch_add(batch)) < runs.size() && seconds_since(start) < seconds;) {
+    while (seconds_since(start) < seconds) {
+      const std::size_t i = next.fetch_add(batch);
+      if (i >= runs.size()) return;
       const auto part = runs.subspan(i, std::min(batch, runs.size() - i));
       append(part);
       appended += part.size();

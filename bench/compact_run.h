@@ -15,8 +15,8 @@
 
 namespace runlog::bench {
 
-// Appends `run` to `out`. Unknown fields, labels and consumed suspensions are not covered: generated
-// runs have none.
+// Appends `run` to `out`. Unknown fields, labels and consumed suspensions are not covered:
+// generated runs have none.
 void encode_compact(const Run& run, std::string& out);
 
 // Text of what is read is copied to `text`. Throw std::runtime_error on bytes that end early.

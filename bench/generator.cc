@@ -242,7 +242,8 @@ void Generator::add_failure(Random& random, TextBuffer& text, Run& run) const {
   Step& failing = run.steps->back();
   const Text message = text.keep(error_text(random));
   failing.status = StepStatus::kFailure;
-  failing.error = StepError{.code = "NODE_FAILURE", .message = message, .stack = {}, .extra_json = {}};
+  failing.error =
+      StepError{.code = "NODE_FAILURE", .message = message, .stack = {}, .extra_json = {}};
   const Text told = text.keep("Node '" + std::string(*failing.node_id) + "' failed: " +
                               std::string(message));
   run.error = RunError{.code = failing.error->code,

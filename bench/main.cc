@@ -1,5 +1,5 @@
-// runlog_bench: measures runlog against SQLite, RocksDB and a plain file in one invocation, and says
-// which of the project's bars hold.
+// runlog_bench: measures runlog against SQLite, RocksDB and a plain file in one invocation, and
+// says which of the project's bars hold.
 #include <CLI/CLI.hpp>
 
 #include <algorithm>
@@ -8,6 +8,7 @@
 #include <exception>
 #include <filesystem>
 #include <string>
+#include <system_error>
 #include <vector>
 
 #include "bench/figures.h"
@@ -52,8 +53,8 @@ int main(int argc, char** argv) {
   std::string json;
   std::vector<std::string> only;
 
-  CLI::App app{"Measures runlog against SQLite, RocksDB and a plain file, in turn, on the same runs "
-               "and the same disk.\nExample: runlog_bench --quick --only read append"};
+  CLI::App app{"Measures runlog against SQLite, RocksDB and a plain file, in turn, on the same "
+               "runs and the same disk.\nExample: runlog_bench --quick --only read append"};
   app.add_flag("--quick", settings.quick, "Smaller counts, within two minutes, without growth");
   app.add_option("--json", json, "Write every figure to this file");
   app.add_option("--only", only, "Measure these groups only")
@@ -72,6 +73,8 @@ int main(int argc, char** argv) {
   try {
     Report report;
     measure(settings, only, report);
+    std::error_code ignored;  // it stays where something else is in it
+    std::filesystem::remove(beside_this_program(), ignored);
     report.print();
     if (!json.empty()) report.write_json(json);
   } catch (const std::exception& error) {

@@ -84,7 +84,7 @@ std::optional<std::uint64_t> DeviceMeter::handed_over() const {
 }
 
 WorkDirectory::WorkDirectory(const std::filesystem::path& parent, const std::string& name)
-    : path_(parent / (name + "-" + std::to_string(::getpid()))) {
+    : path_(parent / ("runlog-bench-" + name)) {
   std::filesystem::remove_all(path_);
   std::filesystem::create_directories(path_);
 }

@@ -63,7 +63,8 @@ class DeviceMeter {
   std::optional<std::uint64_t> start_, start_handed_over_;
 };
 
-// A directory of its own below `parent`, removed with all it holds.
+// A directory of its own below `parent`, removed with all it holds; what an interrupted benchmark
+// left there goes first.
 class WorkDirectory {
  public:
   WorkDirectory(const std::filesystem::path& parent, const std::string& name);

@@ -20,7 +20,8 @@ namespace runlog::bench {
 
 class PlainFile {
  public:
-  // Creates the file and writes all of it once. Writing starts over at its beginning when it is full.
+  // Creates the file and writes all of it once. Writing starts over at its beginning when it is
+  // full.
   explicit PlainFile(const std::filesystem::path& directory);
   ~PlainFile();
   PlainFile(const PlainFile&) = delete;

@@ -1,7 +1,7 @@
 // RocksDB with the same access paths as runlog: runs by id, and index keys for flow, flow + status,
-// status, and trigger object + record, newest first, all in one WriteBatch. Set up as its own tuning
-// guide says: 16 KiB blocks, Bloom filters of 10 bits, dynamic levels, zstd; the block cache has
-// room for everything, so that warm reads decompress nothing.
+// status, and trigger object + record, newest first, all in one WriteBatch. Set up as its own
+// tuning guide says: 16 KiB blocks, Bloom filters of 10 bits, dynamic levels, zstd; the block cache
+// has room for everything, so that warm reads decompress nothing.
 //
 // Values are in the compact form of bench/compact_run.h. A commit is synced.
 #pragma once

@@ -43,8 +43,8 @@ constexpr const char* kGet = "SELECT " HEAD_COLUMNS
                              ", steps_json, context_json, summary_json "
                              "FROM sys_automation_run WHERE id = ?1";
 // Runs of one status are looked up by the index on flow and status. SQLite's planner, even with
-// statistics, would rather walk the whole flow by time, which takes ten times as long for a flow that
-// rarely fails.
+// statistics, would rather walk the whole flow by time, which takes a hundred times as long for a
+// flow that rarely fails.
 constexpr const char* kListFlow = "SELECT " HEAD_COLUMNS
                                   " FROM sys_automation_run WHERE flow_name = ?1 "
                                   "ORDER BY started_at DESC LIMIT ?2";
@@ -260,7 +260,8 @@ const Run& SqliteStore::get(std::string_view run_id) {
   if (head.error_message) run_.error.emplace().message = head.error_message;
   const auto json_at = [&](int column) {
     const auto* text = reinterpret_cast<const char*>(sqlite3_column_text(get_, column));
-    return std::string_view(text, text == nullptr ? 0 : std::size_t(sqlite3_column_bytes(get_, column)));
+    if (text == nullptr) return std::string_view();
+    return std::string_view(text, std::size_t(sqlite3_column_bytes(get_, column)));
   };
   if (const auto json = json_at(kHeadColumns); !json.empty())
     reader_.read_steps(json, text_, run_.steps.emplace());

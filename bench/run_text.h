@@ -1,6 +1,6 @@
-// Steps and summaries as the JSON text that an ObjectStack server keeps in its SQL columns, made and
-// read with the fastest libraries at hand. Only what generated and real runs carry is covered; the
-// log's own JSON (log/run_json.h) is not used, so that a peer's time never depends on it.
+// Steps and summaries as the JSON text that an ObjectStack server keeps in its SQL columns, made
+// and read with the fastest libraries at hand. Only what generated and real runs carry is covered;
+// the log's own JSON (log/run_json.h) is not used, so that a peer's time never depends on it.
 #pragma once
 
 #include <memory>

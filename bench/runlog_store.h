@@ -1,4 +1,5 @@
-// runlog itself, asked like its peers. Each question takes a snapshot of its own, as a server would.
+// runlog itself, asked like its peers. Each question takes a snapshot of its own, as a server
+// would.
 #pragma once
 
 #include <functional>

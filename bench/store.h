@@ -1,5 +1,5 @@
-// What the benchmark asks of every store alike: runlog and its peers answer the same questions about
-// the same runs, and start and end with the same runs in memory.
+// What the benchmark asks of every store alike: runlog and its peers answer the same questions
+// about the same runs, and start and end with the same runs in memory.
 //
 // A store throws std::runtime_error when it fails; that ends the benchmark. One thread at a time,
 // except where a function says otherwise. Runs and heads that it returns live until its next call.
@@ -19,7 +19,8 @@
 
 namespace runlog::bench {
 
-// Newest first. `cursor` is what next_cursor() said after the page before; empty for the first page.
+// Newest first. `cursor` is what next_cursor() said after the page before; empty for the first
+// page.
 struct PageRequest {
   std::string_view flow;
   std::optional<RunStatus> status;
