@@ -102,7 +102,9 @@ namespace {
 Expected<void> read_labels(const HeadFields& fields, NameReader& names, Run& out) {
   ByteReader labels = fields.labels;
   for (std::size_t i = 0; i < fields.label_count; ++i) {
-    const Text label = *names.text(NameKind::kLabel, read_stored_text(labels));
+    StoredText stored;
+    read_stored_text(labels, stored);
+    const Text label = *names.text(NameKind::kLabel, stored);
     const std::size_t split = label.find('=');
     if (split == Text::npos) {
       if (const Expected<void> found = names.finish(); !found) return found;

@@ -31,9 +31,9 @@ struct BodyPlace {
 
 // A name as the tail stores it: a symbol, or the text itself.
 struct StoredText {
-  bool present = false;
-  Symbol symbol = 0;
   std::string_view text;
+  Symbol symbol = 0;
+  bool present = false;
 };
 
 // All of a head, decoded in one pass.
@@ -55,8 +55,19 @@ struct HeadFields {
 
 // Reads a head whose fixed part HeadView::open has checked. False if the tail runs past the end.
 bool read_head(std::span<const std::byte> head, HeadFields& out);
-// The next label of `labels`.
-StoredText read_stored_text(ByteReader& reader);
+
+// Reads a name. In place: a list decodes some 300 of these, and a copy of what was written a moment
+// before in smaller pieces costs more than the reading.
+inline void read_stored_text(ByteReader& reader, StoredText& out) {
+  const std::uint64_t tag = reader.varint();
+  out.present = true;
+  if (tag & 1) {
+    out.symbol = 0;
+    out.text = reader.bytes(tag >> 1);
+  } else {
+    out.symbol = Symbol(tag >> 1);
+  }
+}
 
 // A stored run id: its 16 bytes as text, written into `text`, or the text itself.
 std::string_view read_run_id(std::span<const std::byte> head, char (&text)[kRunIdTextBytes]);

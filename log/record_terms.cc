@@ -20,7 +20,9 @@ void add_label_terms(const HeadFields& fields, std::vector<TermKey>& out) {
   const std::size_t first = out.size();
   ByteReader labels = fields.labels;
   for (std::size_t i = 0; i < fields.label_count; ++i) {
-    const TermKey term = term_of(TermKind::kLabel, read_stored_text(labels));
+    StoredText label;
+    read_stored_text(labels, label);
+    const TermKey term = term_of(TermKind::kLabel, label);
     // A run carries a term once, even if the engine gave the label twice.
     if (std::find(out.begin() + std::ptrdiff_t(first), out.end(), term) == out.end()) {
       out.push_back(term);
@@ -38,7 +40,9 @@ bool is(const StoredText& stored, NameKind kind, std::string_view value, const N
 bool has_label(const HeadFields& fields, std::string_view value, const NameTable& names) {
   ByteReader labels = fields.labels;
   for (std::size_t i = 0; i < fields.label_count; ++i) {
-    if (is(read_stored_text(labels), NameKind::kLabel, value, names)) return true;
+    StoredText label;
+    read_stored_text(labels, label);
+    if (is(label, NameKind::kLabel, value, names)) return true;
   }
   return false;
 }
@@ -46,7 +50,7 @@ bool has_label(const HeadFields& fields, std::string_view value, const NameTable
 bool has_fingerprint(const HeadFields& fields, std::string_view value, const NameTable& names) {
   if (!fields.has_message) return false;
   if (fields.fingerprint == 0) return error_fingerprint(fields.message) == value;
-  return is({true, fields.fingerprint, {}}, NameKind::kFingerprint, value, names);
+  return is({{}, fields.fingerprint, true}, NameKind::kFingerprint, value, names);
 }
 
 }  // namespace
@@ -101,7 +105,7 @@ bool HeadView::matches(TermKind kind, std::string_view value, const NameTable& n
   HeadFields fields;
   if (!read_head(bytes_, fields)) return false;
   switch (kind) {
-    case TermKind::kFlow: return is({true, fields.flow, {}}, NameKind::kFlow, value, names);
+    case TermKind::kFlow: return is({{}, fields.flow, true}, NameKind::kFlow, value, names);
     case TermKind::kTriggerType:
       return is(fields.trigger_type, NameKind::kTriggerType, value, names);
     case TermKind::kTriggerObject:

@@ -87,6 +87,11 @@ class ByteReader {
 
   std::uint64_t varint() {
     if (at_ < end_ && std::uint8_t(*at_) < 0x80) return std::uint8_t(*at_++);
+    if (left() >= 2 && std::uint8_t(at_[1]) < 0x80) {
+      const std::uint64_t value = (std::uint8_t(at_[0]) & 0x7fu) | std::uint64_t(at_[1]) << 7;
+      at_ += 2;
+      return value;
+    }
     return long_varint();
   }
   std::int64_t signed_varint() { return unzigzag(varint()); }
