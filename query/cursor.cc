@@ -55,6 +55,7 @@ bool decode(std::string_view text, Bytes& out) {
 // its length, so that no two filters have the same.
 class Canonical {
  public:
+  Canonical() { form_.reserve(128); }
   void number(std::uint64_t value) {
     char bytes[8];
     std::memcpy(bytes, &value, 8);

@@ -168,10 +168,10 @@ Expected<ListResult> list(std::shared_ptr<const Snapshot> snapshot, const ListRe
   }
   auto plan = plan_filter(request.filter, *snapshot->names);
   if (!plan) return tl::unexpected(plan.error());
+  const std::uint64_t identity = request_identity(request.filter, request.direction);
   std::optional<SequenceNumber> last;
   if (!request.cursor.empty()) {
-    const auto resumed = resume_from(request.cursor, snapshot->log_id,
-                                     request_identity(request.filter, request.direction));
+    const auto resumed = resume_from(request.cursor, snapshot->log_id, identity);
     if (!resumed) return tl::unexpected(resumed.error());
     last = *resumed;
   }
@@ -183,9 +183,8 @@ Expected<ListResult> list(std::shared_ptr<const Snapshot> snapshot, const ListRe
   const auto decoded = lister.decode(result);
   if (!decoded) return tl::unexpected(decoded.error());
   if (result.has_more) {
-    result.next_cursor = write_cursor({snapshot->log_id,
-                                       request_identity(request.filter, request.direction),
-                                       result.runs.back().sequence});
+    result.next_cursor =
+        write_cursor({snapshot->log_id, identity, result.runs.back().sequence});
   }
   result.snapshot = std::move(snapshot);
   return result;
