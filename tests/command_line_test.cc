@@ -524,7 +524,7 @@ TEST_CASE("reading works beside a writer, a second writer is told who holds the 
   CHECK((*log)->close());
 }
 
-TEST_CASE("verify finds a sound log sound and a damaged one damaged") {
+TEST_CASE("verify finds a sound log sound and a damaged one damaged, and repairs it") {
   const History history;
   const CliResult sound = history.run({"verify"});
   INFO(sound.out << sound.err);
@@ -548,4 +548,15 @@ TEST_CASE("verify finds a sound log sound and a damaged one damaged") {
   CHECK(damaged.exit_code == kBroken);
   CHECK_THAT(damaged.out, Contains("damage: ") && Contains("data.mdb"));
   CHECK(history.run({"list", "--status", "failed"}).exit_code == kBroken);
+
+  const CliResult repaired = history.run({"verify", "--repair"});
+  INFO(repaired.out << repaired.err);
+  CHECK(repaired.exit_code == kDone);
+  CHECK_THAT(repaired.out, Contains("repair: ") && Contains("repaired: "));
+  CHECK(history.run({"verify"}).exit_code == kDone);
+  // What is gone is gone, and every answer says so.
+  const auto page = parse(history.run({"list", "--json"}).out);
+  CHECK(page["total"].GetInt() == 59);
+  CHECK(page["incomplete"].GetBool());
+  CHECK(history.run({"export"}).exit_code == kBroken);
 }
