@@ -73,9 +73,9 @@ std::string compare(Log& log, const VisibleRuns& runs) {
 }
 
 std::string fill_and_free(const fs::path& disk, const LogOptions& options) {
-  if (std::string why = mount_small(disk, "6m"); !why.empty()) return kSkipped + why;
+  if (std::string why = mount_small(disk, "8m"); !why.empty()) return kSkipped + why;
   const fs::path filler = disk / "filler";
-  std::ofstream(filler) << std::string(2u << 20, 'x');
+  std::ofstream(filler) << std::string(5u << 20, 'x');
   auto log = Log::open(disk / "log", options);
   if (!log) return "open: " + log.error().message;
 
@@ -112,9 +112,9 @@ std::string fill_and_free(const fs::path& disk, const LogOptions& options) {
 
 // Opens a full disk's log: it can be read and appends are refused; then there is room.
 std::string reopen_full(const fs::path& disk, const LogOptions& options) {
-  if (std::string why = mount_small(disk, "6m"); !why.empty()) return kSkipped + why;
+  if (std::string why = mount_small(disk, "8m"); !why.empty()) return kSkipped + why;
   const fs::path filler = disk / "filler";
-  std::ofstream(filler) << std::string(2u << 20, 'x');
+  std::ofstream(filler) << std::string(5u << 20, 'x');
   VisibleRuns runs;
   {
     auto log = Log::open(disk / "log", options);

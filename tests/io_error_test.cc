@@ -63,17 +63,17 @@ void refuse_each(const char* with, int times, int step) {
 }  // namespace
 
 TEST_CASE("one refused write, sync or entry is survived, wherever it comes", "[faults]") {
-  refuse_each("EIO", 1, 1);
+  refuse_each("EIO", 1, test_rounds() > 1 ? 1 : 2);
 }
 
 TEST_CASE("a write that is cut short by a full disk is survived, wherever it comes", "[faults]") {
-  refuse_each("SHORT", 2, test_rounds() > 1 ? 1 : 3);
+  refuse_each("SHORT", 2, test_rounds() > 1 ? 1 : 5);
 }
 
 TEST_CASE("a disk that refuses everything from some point on loses nothing acknowledged",
           "[faults]") {
-  refuse_each("EIO", 0, test_rounds() > 1 ? 1 : 7);
-  refuse_each("ENOSPC", 0, test_rounds() > 1 ? 1 : 7);
+  refuse_each("EIO", 0, test_rounds() > 1 ? 1 : 11);
+  refuse_each("ENOSPC", 0, test_rounds() > 1 ? 1 : 11);
 }
 
 TEST_CASE("a refused commit is reported, and the error names the file", "[faults]") {
@@ -100,7 +100,7 @@ TEST_CASE("a refused commit is reported, and the error names the file", "[faults
 TEST_CASE("what is acknowledged after a refused operation survives a power cut", "[faults]") {
   RUNLOG_NEEDS_SHIM();
   for (const char* which : {kShimFailSync, kShimFailWrite})
-    for (int nth = 3; nth < 60; nth += test_rounds() > 1 ? 1 : 4) {
+    for (int nth = 3; nth < 60; nth += test_rounds() > 1 ? 1 : 9) {
       DriverRun run;
       DriverOptions options = scenario("give-up");
       options.batches = 25;
