@@ -490,7 +490,7 @@ TEST_CASE("random damage of several bytes is reported, or LMDB lives") {
     }
     if (!check_lmdb_image(damaged, "image")) continue;
     ++passed;
-    if (passed % 20 != 0) continue;
+    if (passed % 60 != 0) continue;
     write_file(dir.file(), damaged);
     const pid_t child = fork();
     if (child == 0) {
