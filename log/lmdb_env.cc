@@ -117,13 +117,17 @@ Expected<void> LmdbEnv::start() {
   int dead = 0;
   mdb_reader_check(env_, &dead);
 
+  auto opened_tables = open_tables(exists);
+  if (!opened_tables) stop();
+  return opened_tables;
+}
+
+Expected<void> LmdbEnv::open_tables(bool exists) {
   MDB_txn* transaction = nullptr;
-  rc = mdb_txn_begin(env_, nullptr, options_.read_only ? MDB_RDONLY : 0, &transaction);
+  int rc = mdb_txn_begin(env_, nullptr, options_.read_only ? MDB_RDONLY : 0, &transaction);
   if (rc == 0 && options_.read_only) {
-    // A writer may be at work, so only the state that this transaction pins can be checked.
     if (auto checked = check_pinned(transaction); !checked) {
       mdb_txn_abort(transaction);
-      stop();
       return checked;
     }
   }
@@ -137,21 +141,26 @@ Expected<void> LmdbEnv::start() {
     mdb_txn_abort(transaction);
     if (rc == MDB_NOTFOUND || rc == MDB_INCOMPATIBLE) rc = MDB_CORRUPTED;
   }
-  if (rc != 0) {
-    Error failure = error(rc, "open the tables of");
-    stop();
-    return tl::unexpected(std::move(failure));
-  }
+  if (rc != 0) return tl::unexpected(error(rc, "open the tables of"));
   return {};
 }
 
+// A writer may be at work, so only the state that the transaction pins can be checked; and while it
+// commits, the meta page of that state may be overwritten before we have read it: then the
+// transaction is renewed and the newer state is checked.
 Expected<void> LmdbEnv::check_pinned(MDB_txn* transaction) const {
-  auto mapping = FileMapping::open(file_);
-  if (!mapping) return tl::unexpected(mapping.error());
-  auto checked =
-      check_lmdb_transaction((*mapping)->bytes(), file_, mdb_txn_id(transaction));
-  if (!checked) return tl::unexpected(checked.error());
-  return {};
+  constexpr int kTries = 1000;
+  for (int tries = 1;; ++tries) {
+    auto mapping = FileMapping::open(file_);
+    if (!mapping) return tl::unexpected(mapping.error());
+    auto checked =
+        check_lmdb_transaction((*mapping)->bytes(), file_, mdb_txn_id(transaction));
+    if (checked) return {};
+    if (checked.error().code != ErrorCode::Busy || tries == kTries)
+      return tl::unexpected(checked.error());
+    mdb_txn_reset(transaction);
+    if (int rc = mdb_txn_renew(transaction); rc != 0) return tl::unexpected(error(rc, "read"));
+  }
 }
 
 void LmdbEnv::stop() {

@@ -70,6 +70,7 @@ class LmdbEnv {
   friend class LmdbWrite;
   LmdbEnv(std::filesystem::path directory, const Options& options);
   Expected<void> start();
+  Expected<void> open_tables(bool exists);
   bool is_same_file() const;
   Expected<void> check_pinned(MDB_txn* transaction) const;
   void stop();

@@ -11,30 +11,6 @@
 namespace runlog {
 namespace {
 
-// Symbols are found by number in chunks that double in size, so that an entry never moves.
-constexpr unsigned kFirstChunkBits = 10;
-constexpr unsigned kChunks = 32 - kFirstChunkBits;
-
-struct Place {
-  unsigned chunk;
-  std::uint32_t offset;
-};
-
-Place place_of(Symbol symbol) {
-  const std::uint64_t shifted = std::uint64_t(symbol) + (1u << kFirstChunkBits);
-  const unsigned bits = unsigned(std::bit_width(shifted)) - 1;
-  return {bits - kFirstChunkBits, std::uint32_t(shifted - (1ull << bits))};
-}
-
-// The highest symbol that has a place.
-constexpr Symbol kMaxSymbol = Symbol((1ull << 32) - (1ull << kFirstChunkBits) - 1);
-
-struct StoredName {
-  std::string_view text;
-  NameKind kind{};
-  std::atomic<bool> ready{false};  // set last: the other members do not change after it
-};
-
 std::uint64_t hash_of(NameKind kind, std::string_view name) {
   return XXH3_64bits_withSeed(name.data(), name.size(), std::uint64_t(kind));
 }
@@ -55,11 +31,11 @@ constexpr std::uint64_t slot_of(std::uint64_t hash, Symbol symbol) {
 }  // namespace
 
 struct NameTable::Impl {
-  std::array<std::atomic<StoredName*>, kChunks> chunks{};
+  NameTable& owner;
   std::atomic<SlotTable*> table{nullptr};
   std::atomic<Symbol> end{1};
 
-  // Everything below is guarded by `mutex`; the two above only change while it is held.
+  // Everything below is guarded by `mutex`; the two above, and the owner's chunks, only change while it is held.
   std::mutex mutex;
   std::vector<std::unique_ptr<SlotTable>> tables;  // old ones stay: a reader may still be in one
   std::vector<std::unique_ptr<StoredName[]>> owned_chunks;
@@ -69,21 +45,14 @@ struct NameTable::Impl {
   std::size_t used_slots = 0;
   std::array<std::uint32_t, 256> per_kind{};
 
-  Impl() { add_table(12); }
+  explicit Impl(NameTable& table_owner) : owner(table_owner) { add_table(12); }
 
   void add_table(unsigned bits) {
     tables.push_back(std::make_unique<SlotTable>(bits));
     table.store(tables.back().get(), std::memory_order_release);
   }
 
-  const StoredName* stored(Symbol symbol) const noexcept {
-    if (symbol == 0 || symbol > kMaxSymbol) return nullptr;
-    const Place place = place_of(symbol);
-    const StoredName* chunk = chunks[place.chunk].load(std::memory_order_acquire);
-    if (chunk == nullptr) return nullptr;
-    const StoredName& name = chunk[place.offset];
-    return name.ready.load(std::memory_order_acquire) ? &name : nullptr;
-  }
+  const StoredName* stored(Symbol symbol) const noexcept { return owner.stored(symbol); }
 
   Symbol find(std::uint64_t hash, NameKind kind, std::string_view name) const {
     const SlotTable& slots = *table.load(std::memory_order_acquire);
@@ -120,12 +89,12 @@ struct NameTable::Impl {
 
   StoredName& room_for(Symbol symbol) {
     const Place place = place_of(symbol);
-    StoredName* chunk = chunks[place.chunk].load(std::memory_order_relaxed);
+    StoredName* chunk = owner.chunks_[place.chunk].load(std::memory_order_relaxed);
     if (chunk == nullptr) {
       owned_chunks.push_back(
           std::make_unique<StoredName[]>(std::size_t(1) << (place.chunk + kFirstChunkBits)));
       chunk = owned_chunks.back().get();
-      chunks[place.chunk].store(chunk, std::memory_order_release);
+      owner.chunks_[place.chunk].store(chunk, std::memory_order_release);
     }
     return chunk[place.offset];
   }
@@ -173,7 +142,7 @@ std::size_t max_bytes(NameKind kind) {
 
 }  // namespace
 
-NameTable::NameTable() : impl_(std::make_unique<Impl>()) {}
+NameTable::NameTable() : impl_(std::make_unique<Impl>(*this)) {}
 NameTable::~NameTable() = default;
 
 std::optional<Symbol> NameTable::find(NameKind kind, std::string_view name) const {
@@ -192,11 +161,6 @@ std::optional<Symbol> NameTable::intern(NameKind kind, std::string_view name) {
   if (symbol > kMaxSymbol) return std::nullopt;
   impl_->insert(symbol, hash, kind, name);
   return symbol;
-}
-
-const std::string_view* NameTable::peek(NameKind kind, Symbol symbol) const noexcept {
-  const StoredName* stored = impl_->stored(symbol);
-  return stored != nullptr && stored->kind == kind ? &stored->text : nullptr;
 }
 
 Expected<std::string_view> NameTable::name(NameKind kind, Symbol symbol) const {

@@ -4,6 +4,8 @@
 #pragma once
 
 #include <array>
+#include <atomic>
+#include <bit>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -60,7 +62,10 @@ class NameTable {
   Expected<std::string_view> name(NameKind kind, Symbol symbol) const;
 
   // The same without a sentence when there is none: null. For decoding, which reads many.
-  const std::string_view* peek(NameKind kind, Symbol symbol) const noexcept;
+  const std::string_view* peek(NameKind kind, Symbol symbol) const noexcept {
+    const StoredName* stored = this->stored(symbol);
+    return stored != nullptr && stored->kind == kind ? &stored->text : nullptr;
+  }
 
   struct Entry {
     NameKind kind;
@@ -78,6 +83,35 @@ class NameTable {
 
  private:
   struct Impl;
+  struct StoredName {
+    std::string_view text;
+    NameKind kind{};
+    std::atomic<bool> ready{false};  // set last: the other members do not change after it
+  };
+
+  // Symbols are found by number in chunks that double in size, so that an entry never moves.
+  static constexpr unsigned kFirstChunkBits = 10;
+  static constexpr unsigned kChunks = 32 - kFirstChunkBits;
+  static constexpr Symbol kMaxSymbol = Symbol((1ull << 32) - (1ull << kFirstChunkBits) - 1);
+  struct Place {
+    unsigned chunk;
+    std::uint32_t offset;
+  };
+  static Place place_of(Symbol symbol) {
+    const std::uint64_t shifted = std::uint64_t(symbol) + (1u << kFirstChunkBits);
+    const unsigned bits = unsigned(std::bit_width(shifted)) - 1;
+    return {bits - kFirstChunkBits, std::uint32_t(shifted - (1ull << bits))};
+  }
+  const StoredName* stored(Symbol symbol) const noexcept {
+    if (symbol == 0 || symbol > kMaxSymbol) return nullptr;
+    const Place place = place_of(symbol);
+    const StoredName* chunk = chunks_[place.chunk].load(std::memory_order_acquire);
+    if (chunk == nullptr) return nullptr;
+    const StoredName& name = chunk[place.offset];
+    return name.ready.load(std::memory_order_acquire) ? &name : nullptr;
+  }
+
+  std::array<std::atomic<StoredName*>, kChunks> chunks_{};
   std::unique_ptr<Impl> impl_;
 };
 

@@ -148,7 +148,7 @@ struct RunHead {
   bool error_is_cut = false;
   OptionalText node_id, organization_id, user_id, trigger_type, trigger_object, trigger_record_id;
   std::int64_t selected = 0, acted = 0, unmeasured = 0;
-  char run_id_text[40] = {};  // holds the id when it is stored as 16 bytes
+  char run_id_text[40];  // holds the id when it is stored as 16 bytes; otherwise not set
 };
 
 // Decodes a head into `out`; `out.run_id` may point into `out` itself, so do not move it.

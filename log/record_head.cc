@@ -442,40 +442,81 @@ bool HeadView::error_is_cut() const {
   return load<std::uint16_t>(bytes_, kAtPresent) & kMessageIsCut;
 }
 
+namespace {
+
+// Reads a head's names one after the other straight into a list's run, without the detour through
+// HeadFields: a list spends most of its time here.
+class TailReader {
+ public:
+  TailReader(ByteReader reader, std::uint16_t present, const NameTable& names)
+      : reader_(reader), names_(names), table_(names), present_(present) {}
+
+  [[gnu::always_inline]] void name(std::uint16_t bit, NameKind kind, OptionalText& out) {
+    if (!(present_ & bit)) {
+      out.reset();
+      return;
+    }
+    const std::uint64_t tag = reader_.varint();
+    if (tag & 1) {
+      out = reader_.bytes(tag >> 1);
+    } else if (const std::string_view* found = table_.peek(kind, Symbol(tag >> 1))) {
+      out = *found;
+    } else {
+      out = names_.name(kind, Symbol(tag >> 1));
+    }
+  }
+  void text(std::uint16_t bit, OptionalText& out) {
+    if (present_ & bit)
+      out = reader_.text();
+    else
+      out.reset();
+  }
+  ByteReader& reader() { return reader_; }
+  NameReader& names() { return names_; }
+
+ private:
+  ByteReader reader_;
+  NameReader names_;  // remembers what has no name
+  const NameTable& table_;
+  std::uint16_t present_;
+};
+
+}  // namespace
+
 Expected<void> decode_head(const HeadView& head, SequenceNumber sequence, const NameTable& names,
                            RunHead& out) {
   const std::span<const std::byte> bytes = head.bytes();
-  HeadFields fields;
-  if (!read_head(bytes, fields)) {
-    return fail(ErrorCode::Corruption, "the head's fields run past its end");
-  }
-  NameReader reader(names);
+  const std::uint16_t present = load<std::uint16_t>(bytes, kAtPresent);
+  HeadFields front;
+  TailReader tail(read_front(bytes, front), present, names);
   out.sequence = sequence;
   out.run_id = read_run_id(bytes, out.run_id_text);
-  out.flow_name = reader.name(NameKind::kFlow, fields.flow);
-  out.flow_version = fields.has_version ? std::optional(fields.version) : std::nullopt;
+  out.flow_name = tail.names().name(NameKind::kFlow, front.flow);
   out.status = head.status();
   out.recorded_at = head.recorded_at();
   out.started_at = head.started_at();
-  out.finished_at = fields.has_finished
-                        ? std::optional(plus(out.started_at, fields.finished_delta))
-                        : std::nullopt;
-  out.duration_ms = fields.has_duration ? std::optional(fields.duration) : std::nullopt;
-  out.error_code = reader.text(NameKind::kErrorCode, fields.code);
-  out.error_message = fields.has_message ? OptionalText(fields.message) : std::nullopt;
-  out.error_node_id = reader.text(NameKind::kNode, fields.failing_node);
-  out.error_is_cut = fields.message_is_cut;
-  out.node_id = reader.text(NameKind::kNode, fields.node);
-  out.organization_id = reader.text(NameKind::kOrganization, fields.organization);
-  out.user_id = reader.text(NameKind::kUser, fields.user);
-  out.trigger_type = reader.text(NameKind::kTriggerType, fields.trigger_type);
-  out.trigger_object = reader.text(NameKind::kTriggerObject, fields.trigger_object);
-  out.trigger_record_id =
-      fields.record_id.present ? OptionalText(fields.record_id.text) : std::nullopt;
-  out.selected = fields.selected;
-  out.acted = fields.acted;
-  out.unmeasured = fields.unmeasured;
-  return reader.finish();
+  out.finished_at.reset();
+  if (front.has_finished) out.finished_at = plus(out.started_at, front.finished_delta);
+  out.duration_ms.reset();
+  if (front.has_duration) out.duration_ms = front.duration;
+  out.selected = front.selected;
+  out.acted = front.acted;
+  out.unmeasured = front.unmeasured;
+  out.flow_version.reset();
+  if (present & kHasVersion) out.flow_version = tail.reader().signed_varint();
+  tail.name(kHasUser, NameKind::kUser, out.user_id);
+  tail.name(kHasOrganization, NameKind::kOrganization, out.organization_id);
+  tail.name(kHasTriggerType, NameKind::kTriggerType, out.trigger_type);
+  tail.name(kHasTriggerObject, NameKind::kTriggerObject, out.trigger_object);
+  tail.text(kHasRecordId, out.trigger_record_id);
+  tail.name(kHasNode, NameKind::kNode, out.node_id);
+  tail.name(kHasFailingNode, NameKind::kNode, out.error_node_id);
+  tail.name(kHasCode, NameKind::kErrorCode, out.error_code);
+  out.error_is_cut = present & kMessageIsCut;
+  tail.text(kHasMessage, out.error_message);
+  if (tail.reader().failed())
+    return fail(ErrorCode::Corruption, "the head's fields run past its end");
+  return tail.names().finish();
 }
 
 }  // namespace runlog

@@ -8,19 +8,6 @@
 #include "log/active_segment.h"
 
 namespace runlog {
-namespace {
-
-std::uint32_t load_u32(const std::byte* at) {
-  std::uint32_t value;
-  std::memcpy(&value, at, sizeof value);
-  return value;
-}
-
-// Addresses count in units of 8 bytes, so that 32 bits reach 32 GiB.
-constexpr std::uint64_t kAddressUnit = 8;
-
-}  // namespace
-
 Error SealedSegment::damaged(const std::string& what) const {
   return {ErrorCode::Corruption, fmt::format("'{}' is damaged: {}", file().string(), what)};
 }
@@ -139,10 +126,6 @@ Expected<Bytes> SealedSegment::table(TableId id) const {
   return bytes;
 }
 
-SequenceNumber SealedSegment::sequence(Ordinal ordinal) const {
-  return base() + (sequences_ == nullptr ? ordinal : load_u32(sequences_ + 4ull * ordinal));
-}
-
 Ordinal SealedSegment::lower_bound(SequenceNumber sequence, Ordinal end) const {
   if (sequence <= base()) return 0;
   const std::uint64_t above = sequence - base();
@@ -159,18 +142,13 @@ Ordinal SealedSegment::lower_bound(SequenceNumber sequence, Ordinal end) const {
 }
 
 Expected<void> SealedSegment::check_addresses() const {
-  std::call_once(addresses_once_, [&] { addresses_good_ = bool(table(TableId::kAddresses)); });
-  if (!addresses_good_) return tl::unexpected(damaged("its address table fails its checksum"));
+  if (auto checked = table(TableId::kAddresses); !checked) return tl::unexpected(checked.error());
+  addresses_good_.store(true, std::memory_order_release);
   return {};
 }
 
-Expected<Bytes> SealedSegment::record(Ordinal ordinal) const {
-  if (auto checked = check_addresses(); !checked) return tl::unexpected(checked.error());
-  const std::uint64_t offset = kAddressUnit * load_u32(addresses_ + 4ull * ordinal);
-  const Bytes file = file_contents();
-  if (ordinal >= footer_.runs || offset >= file.size())
-    return tl::unexpected(damaged(fmt::format("record {} lies outside the file", ordinal)));
-  return file.subspan(offset);
+Error SealedSegment::outside(Ordinal ordinal) const {
+  return damaged(fmt::format("record {} lies outside the file", ordinal));
 }
 
 const std::byte* SealedSegment::likely_record(Ordinal ordinal) const {

@@ -2,10 +2,11 @@
 // and records are found through the footer's and the address table's offsets, without LMDB.
 #pragma once
 
+#include <atomic>
+#include <cstring>
 #include <filesystem>
 #include <functional>
 #include <memory>
-#include <mutex>
 #include <vector>
 
 #include "index/error.h"
@@ -42,20 +43,39 @@ class SealedSegment final : public Segment {
   Expected<void> for_each_entry(TableId id, const Visit& visit) const;
 
   const SealedIndex& index() const override { return *index_; }
-  SequenceNumber sequence(Ordinal ordinal) const override;
+  SequenceNumber sequence(Ordinal ordinal) const override {
+    return base() + (sequences_ == nullptr ? ordinal : load_u32(sequences_ + 4ull * ordinal));
+  }
   Ordinal lower_bound(SequenceNumber sequence, Ordinal end) const override;
-  Expected<Bytes> record(Ordinal ordinal) const override;
-  // Where a record begins in the file, without verifying the address table; 0 if out of range. Only
-  // to be prefetched.
+  Expected<Bytes> record(Ordinal ordinal) const override {
+    if (!addresses_good_.load(std::memory_order_acquire))
+      if (auto checked = check_addresses(); !checked) return tl::unexpected(checked.error());
+    if (ordinal < footer_.runs) {
+      const std::uint64_t offset = kAddressUnit * load_u32(addresses_ + 4ull * ordinal);
+      if (const Bytes file = mapping_->bytes(); offset < file.size()) return file.subspan(offset);
+    }
+    return tl::unexpected(outside(ordinal));
+  }
+  // Where a record begins in the file, without verifying the address table; null if out of range.
+  // Only to be prefetched.
   const std::byte* likely_record(Ordinal ordinal) const;
 
  private:
+  // Addresses count in units of 8 bytes, so that 32 bits reach 32 GiB.
+  static constexpr std::uint64_t kAddressUnit = 8;
+  static std::uint32_t load_u32(const std::byte* at) {
+    std::uint32_t value;
+    std::memcpy(&value, at, sizeof value);
+    return value;
+  }
+
   SealedSegment(const CatalogEntry& entry, std::filesystem::path file)
       : Segment(entry.id, entry.base, std::move(file)) {}
   Expected<void> read_footer(const CatalogEntry& entry, std::uint64_t log_id);
   Expected<void> open_tables();
   Expected<void> check_addresses() const;
   Error damaged(const std::string& what) const;
+  Error outside(Ordinal ordinal) const;
 
   std::unique_ptr<FileMapping> mapping_;
   SegmentFooter footer_;
@@ -63,8 +83,7 @@ class SealedSegment final : public Segment {
   std::vector<SequenceNumber> supersedes_;
   const std::byte* sequences_ = nullptr;  // u32 above base() each; null without gaps
   const std::byte* addresses_ = nullptr;
-  mutable std::once_flag addresses_once_;
-  mutable bool addresses_good_ = false;
+  mutable std::atomic<bool> addresses_good_ = false;  // their checksum was right
 };
 
 }  // namespace runlog

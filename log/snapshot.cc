@@ -39,7 +39,7 @@ RecordReader::~RecordReader() = default;
 Expected<std::span<const std::byte>> RecordReader::read(std::size_t segment, Ordinal ordinal) {
   const Segment& source = *snapshot_.segments[segment].segment;
   LmdbEnv* const env = source.environment();
-  if (env == nullptr) return source.record(ordinal);
+  if (env == nullptr) return static_cast<const SealedSegment&>(source).record(ordinal);
 
   if (!active_) active_ = std::make_unique<ActiveRead>();
   const LmdbRead* transaction = nullptr;
