@@ -72,7 +72,7 @@ std::string wrong_answer(const ActiveIndex& index, Ordinal end, Random& random) 
   return "";
 }
 
-TEST_CASE("readers see a consistent index while a writer adds to it") {
+TEST_CASE("readers see a consistent index while a writer adds to it", "[threads]") {
   constexpr Ordinal kRuns = 60'000;
   ActiveIndex index;
   std::atomic<bool> done{false};

@@ -120,7 +120,7 @@ TEST_CASE("shapes keep absent and empty parts and separators inside parts apart"
   CHECK_FALSE(shape_of(std::string_view("\x09\0\0\0\0\0abc", 9)));
 }
 
-TEST_CASE("threads that add and read the same names agree on them") {
+TEST_CASE("threads that add and read the same names agree on them", "[threads]") {
   NameTable names;
   constexpr int kThreads = 4;
   constexpr int kNames = 5000;

@@ -196,7 +196,7 @@ TEST_CASE("a table of an unknown layout is refused by name") {
   }
 }
 
-TEST_CASE("several threads may use a sealed index from its first moment on") {
+TEST_CASE("several threads may use a sealed index from its first moment on", "[threads]") {
   const Sample sample(9, 2000);
   const StoredTables stored(sample.tables);
   const auto index = SealedIndex::open(stored.tables(), 2000).value();
