@@ -215,7 +215,9 @@ class SealedIndex final : public SegmentIndex {
 
   // Keeps `tables`; the bytes must outlive the index. Reads nothing yet, except the lengths.
   // Errors: Corruption (a length that cannot be right for `count` runs).
-  static Expected<std::unique_ptr<SealedIndex>> open(const Tables& tables, Ordinal count);
+  // `place` begins the messages of errors, now and later: the file that the tables stand in.
+  static Expected<std::unique_ptr<SealedIndex>> open(const Tables& tables, Ordinal count,
+                                                     const std::string& place = {});
   ~SealedIndex() override;
 
   // Verifies every table now. Errors: Corruption (names the table).

@@ -47,6 +47,7 @@ struct SealedIndex::Impl {
 
   Tables tables;
   Ordinal count = 0;
+  std::string place;
   // Two threads may both verify a table at its first use; they come to the same result.
   mutable std::array<std::atomic<State>, kTableIdEnd> states{};
 
@@ -82,7 +83,9 @@ Expected<std::span<const std::byte>> SealedIndex::Impl::verified(TableId id) con
   if (state.load(std::memory_order_acquire) == kDamaged ||
       XXH3_64bits(table.bytes.data(), table.bytes.size()) != table.checksum) {
     state.store(kDamaged, std::memory_order_release);
-    return corrupt_table(name_of(id), "is damaged: its checksum does not match");
+    Error error = corrupt_table(name_of(id), "is damaged: its checksum does not match").value();
+    if (!place.empty()) error.message = "'" + place + "': " + error.message;
+    return tl::unexpected(std::move(error));
   }
   if (const auto header = table_header(table.bytes, name_of(id)); !header)
     return tl::unexpected(header.error());
@@ -115,7 +118,8 @@ Expected<SealedIndex::Impl::Postings> SealedIndex::Impl::postings(TermKey term) 
 SealedIndex::SealedIndex() : impl_(std::make_unique<Impl>()) {}
 SealedIndex::~SealedIndex() = default;
 
-Expected<std::unique_ptr<SealedIndex>> SealedIndex::open(const Tables& tables, Ordinal count) {
+Expected<std::unique_ptr<SealedIndex>> SealedIndex::open(const Tables& tables, Ordinal count,
+                                                         const std::string& place) {
   for (const TableName& own : kOwnTables)
     if (tables[std::size_t(own.id)].bytes.size() < sizeof(TableHeader))
       return corrupt_table(own.name, "is missing or shorter than its header");
@@ -126,6 +130,7 @@ Expected<std::unique_ptr<SealedIndex>> SealedIndex::open(const Tables& tables, O
   std::unique_ptr<SealedIndex> index(new SealedIndex());
   index->impl_->tables = tables;
   index->impl_->count = count;
+  index->impl_->place = place;
   return index;
 }
 

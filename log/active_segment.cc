@@ -113,7 +113,7 @@ Expected<std::shared_ptr<ActiveSegment>> ActiveSegment::create(const std::filesy
 
 Expected<std::shared_ptr<ActiveSegment>> ActiveSegment::open(const std::filesystem::path& log,
                                                              const SegmentHeader& expected,
-                                                             std::size_t map_bytes, bool read_only,
+                                                             std::size_t map_bytes, OpenMode mode,
                                                              NameTable& names,
                                                              Dictionaries& dictionaries) {
   const auto directory = segment_directory(log, expected.segment_id);
@@ -125,9 +125,10 @@ Expected<std::shared_ptr<ActiveSegment>> ActiveSegment::open(const std::filesyst
                       fmt::format("the catalog names the segment '{}', which is not there",
                                   segment->file().string()))
                : tl::unexpected(length.error());
+  if (*length == 0) return tl::unexpected(damaged(segment->file(), "it is empty"));
   LmdbEnv::Options options;
-  options.map_bytes = read_only ? 0 : std::max<std::size_t>(map_bytes, *length * 2);
-  options.read_only = read_only;
+  if (mode == OpenMode::kWrite) options.map_bytes = std::max<std::size_t>(map_bytes, *length * 2);
+  options.mode = mode;
   auto env = LmdbEnv::open(directory, options);
   if (!env) return tl::unexpected(env.error());
   segment->env_ = std::move(*env);

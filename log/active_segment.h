@@ -39,7 +39,7 @@ class ActiveSegment final : public Segment {
   // Errors: Corruption; IoError; NotFound.
   static Expected<std::shared_ptr<ActiveSegment>> open(const std::filesystem::path& log,
                                                        const SegmentHeader& expected,
-                                                       std::size_t map_bytes, bool read_only,
+                                                       std::size_t map_bytes, OpenMode mode,
                                                        NameTable& names,
                                                        Dictionaries& dictionaries);
 

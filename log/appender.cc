@@ -1,7 +1,5 @@
 #include "log/appender.h"
 
-#include <sys/statvfs.h>
-
 #include <algorithm>
 #include <array>
 #include <chrono>
@@ -170,7 +168,7 @@ void Appender::commit_group(std::span<CommitRequest* const> group) {
   const auto commit_all = [&]() -> Expected<void> {
     if (needs_mending_)
       if (auto mended = mend(); !mended) return mended;
-    if (is_full())
+    if (next_ || is_full())
       if (auto rolled = roll(); !rolled) return rolled;
     if (auto decided = decide_all(group); !decided) return decided;
     if (pending_.empty()) return {};
@@ -182,7 +180,7 @@ void Appender::commit_group(std::span<CommitRequest* const> group) {
   };
   auto done = commit_all();
   if (done) return;
-  const Error error = explain(done.error());
+  const Error error = explain_write_failure(done.error(), state_.directory);
   for (CommitRequest* const request : group) request->error = error;
   // Mend at once, so that readers go on; if that fails too, the next commit tries again.
   if (needs_mending_) (void)mend();
@@ -328,28 +326,38 @@ bool Appender::is_full() const {
          active_->index().count() >= state_.options.segment_runs;
 }
 
-Expected<void> Appender::roll() {
-  auto id = state_.catalog->begin_segment(active_->end());
+// Makes the segment that the log moves on to. What could not be made complete must not pile up; if
+// the disk is too full even to remove it, the next open does.
+Expected<void> Appender::make_next() {
+  const SequenceNumber base = active_->end();
+  auto id = state_.catalog->begin_segment(base);
   if (!id) return tl::unexpected(id.error());
-  auto created = ActiveSegment::create(state_.directory, state_.header_of(*id, active_->end()),
+  auto created = ActiveSegment::create(state_.directory, state_.header_of(*id, base),
                                        state_.segment_map_bytes(), false);
   if (!created) {
-    // What could not be made complete must not pile up; if the disk is too full even for that, the
-    // next open removes it.
     (void)remove_directory(segment_directory(state_.directory, *id));
     (void)state_.catalog->change({}, std::span(&*id, 1));
     return tl::unexpected(created.error());
   }
+  next_ = std::move(*created);
+  return {};
+}
+
+Expected<void> Appender::roll() {
+  if (!next_)
+    if (auto made = make_next(); !made) return made;
   kill_point("roll.before_catalog");
   CatalogEntry entries[2];
   entries[0].state = SegmentState::kClosed;
   entries[0].id = active_->id();
   entries[0].base = active_->base();
   entries[1].state = SegmentState::kActive;
-  entries[1].id = *id;
-  entries[1].base = active_->end();
+  entries[1].id = next_->id();
+  entries[1].base = next_->base();
+  // If this fails it may have taken effect all the same: nothing may be appended to the old segment
+  // any more, and the next commit tries again. next_ says so.
   if (auto changed = state_.catalog->change(entries); !changed) return changed;
-  active_ = std::move(*created);
+  active_ = std::move(next_);
   state_.current->change([&](Snapshot& next) {
     SegmentView view;
     view.segment = active_;
@@ -361,28 +369,15 @@ Expected<void> Appender::roll() {
 
 Expected<void> Appender::close_segment() {
   std::lock_guard roll_lock(roll_mutex_);
-  if (needs_mending_)
-    if (auto mended = mend(); !mended) return mended;
-  if (active_->index().count() == 0) return {};
-  return roll();
-}
-
-// Turns what LMDB and the system said into what the caller should do about it.
-Error Appender::explain(Error error) const {
-  if (error.code != ErrorCode::IoError && error.code != ErrorCode::DiskFull) return error;
-  // LMDB calls a write that was cut short by a full disk an input/output error.
-  struct statvfs room {};
-  const bool full = ::statvfs(state_.directory.c_str(), &room) == 0 &&
-                    std::uint64_t(room.f_bavail) * room.f_frsize < (256u << 10);
-  if (error.code == ErrorCode::DiskFull || full)
-    return {ErrorCode::DiskFull,
-            fmt::format("the disk of '{}' is full: {}; nothing that was acknowledged is lost, and "
-                        "appending works again when there is room",
-                        state_.directory.string(), error.message)};
-  return {ErrorCode::OutcomeUnknown,
-          fmt::format("{}; whether the runs are stored is unknown: append them again, which is "
-                      "idempotent by run id",
-                      error.message)};
+  const auto close = [&]() -> Expected<void> {
+    if (needs_mending_)
+      if (auto mended = mend(); !mended) return mended;
+    if (active_->index().count() == 0) return {};
+    return roll();
+  };
+  auto closed = close();
+  if (!closed) return tl::unexpected(explain_write_failure(closed.error(), state_.directory));
+  return {};
 }
 
 }  // namespace runlog

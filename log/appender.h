@@ -70,15 +70,16 @@ class Appender {
                               std::span<const std::byte> record, SequenceNumber sequence) const;
   Expected<void> publish();
   Expected<void> mend();
+  Expected<void> make_next();
   Expected<void> roll();
   bool is_full() const;
-  Error explain(Error error) const;
 
   LogState& state_;
   std::function<void()> segment_closed_;
 
   // Owned by the one thread that commits.
   std::shared_ptr<ActiveSegment> active_;
+  std::shared_ptr<ActiveSegment> next_;  // made, while the catalog is not known to name it
   UnixMs last_recorded_at_;
   bool needs_mending_ = false;
   std::vector<PendingRecord> pending_;

@@ -51,15 +51,19 @@ Expected<std::unique_ptr<Catalog>> Catalog::create(const std::filesystem::path& 
 }
 
 Expected<std::unique_ptr<Catalog>> Catalog::open(const std::filesystem::path& log,
-                                                 bool read_only) {
+                                                 OpenMode mode) {
   const auto length = file_bytes(log / "state" / "data.mdb");
   if (!length) {
     if (length.error().code != ErrorCode::NotFound) return tl::unexpected(length.error());
     return fail(ErrorCode::NotFound, fmt::format("there is no log in '{}'", log.string()));
   }
+  if (*length == 0)
+    return fail(ErrorCode::Corruption,
+                fmt::format("'{}' is damaged: it is empty",
+                            (log / "state" / "data.mdb").string()));
   LmdbEnv::Options options;
-  options.map_bytes = read_only ? 0 : kStateMapBytes;
-  options.read_only = read_only;
+  options.map_bytes = mode == OpenMode::kWrite ? kStateMapBytes : 0;
+  options.mode = mode;
   auto env = LmdbEnv::open(log / "state", options);
   if (!env) return tl::unexpected(env.error());
   std::unique_ptr<Catalog> catalog(new Catalog(std::move(*env)));
@@ -155,15 +159,26 @@ Expected<void> Catalog::change(std::span<const CatalogEntry> put,
 
 Expected<void> Catalog::change_locked(std::span<const CatalogEntry> put,
                                       std::span<const std::uint64_t> remove) {
-  auto done = commit(put, remove);
-  if (!done) {
-    // Whether it took effect is unknown: look again, so that the next change builds on the truth.
-    if (auto opened = env_->reopen(); !opened) return opened;
-    if (auto loaded = load_identity(); !loaded) return loaded;
+  if (needs_mending_)
+    if (auto mended = mend(); !mended) return mended;
+  if (auto done = commit(put, remove); !done) {
+    needs_mending_ = true;
+    (void)mend();
     return done;
   }
   ++generation_;
   kill_point("catalog.after_commit");
+  return {};
+}
+
+// After a failed commit nobody knows whether it took effect: look again, so that the next change
+// builds on the truth, and make a commit that puts the truth on disk.
+Expected<void> Catalog::mend() {
+  if (auto opened = env_->reopen(); !opened) return opened;
+  if (auto loaded = load_identity(); !loaded) return loaded;
+  if (auto done = commit({}, {}); !done) return done;
+  ++generation_;
+  needs_mending_ = false;
   return {};
 }
 

@@ -19,7 +19,7 @@ class Catalog {
   // Makes the state directory of a new log. Errors: IoError; DiskFull.
   static Expected<std::unique_ptr<Catalog>> create(const std::filesystem::path& log);
   // Errors: NotFound (no log here); Corruption; IoError.
-  static Expected<std::unique_ptr<Catalog>> open(const std::filesystem::path& log, bool read_only);
+  static Expected<std::unique_ptr<Catalog>> open(const std::filesystem::path& log, OpenMode mode);
 
   const LogIdentity& identity() const { return identity_; }
 
@@ -45,6 +45,7 @@ class Catalog {
  private:
   explicit Catalog(std::shared_ptr<LmdbEnv> env) : env_(std::move(env)) {}
   Expected<void> load_identity();
+  Expected<void> mend();
   Expected<void> change_locked(std::span<const CatalogEntry> put,
                                std::span<const std::uint64_t> remove);
   Expected<void> commit(std::span<const CatalogEntry> put, std::span<const std::uint64_t> remove);
@@ -55,6 +56,7 @@ class Catalog {
   std::mutex change_mutex_;  // guards what follows
   std::uint64_t generation_ = 0;
   std::uint64_t next_segment_id_ = 1;
+  bool needs_mending_ = false;  // a commit failed, and whether it took effect is not known
 };
 
 }  // namespace runlog

@@ -52,7 +52,7 @@ Expected<void> read_table(LmdbEnv& env, const NamedTable& table, const LmdbVisit
 Expected<void> read_beside_writer(const std::filesystem::path& directory,
                                   const std::function<void()>& restart, const LmdbVisit& visit) {
   LmdbEnv::Options options;
-  options.read_only = true;
+  options.mode = OpenMode::kRead;
   auto env = LmdbEnv::open(directory, options);
   for (unsigned i = 0; !env && env.error().code == ErrorCode::Busy && i < kTries; ++i)
     env = LmdbEnv::open(directory, options);

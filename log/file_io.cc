@@ -1,12 +1,15 @@
 #include "log/file_io.h"
 
 #include <cerrno>
+#include <chrono>
 #include <cstdio>
 #include <cstring>
 #include <fcntl.h>
 #include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <thread>
 #include <unistd.h>
 
 #include <fmt/format.h>
@@ -43,6 +46,24 @@ Error system_error(int error_number, const std::string& deed, const std::filesys
   if (error_number == ENOSPC || error_number == EDQUOT) code = ErrorCode::DiskFull;
   if (error_number == ENOENT) code = ErrorCode::NotFound;
   return {code, fmt::format("cannot {} '{}': {}", deed, path.string(), std::strerror(error_number))};
+}
+
+Error explain_write_failure(Error error, const std::filesystem::path& directory) {
+  if (error.code != ErrorCode::IoError && error.code != ErrorCode::DiskFull) return error;
+  // LMDB calls a write that was cut short by a full disk an input/output error.
+  constexpr std::uint64_t kHardlyAnyRoom = 256u << 10;
+  struct statvfs room {};
+  const bool is_full = ::statvfs(directory.c_str(), &room) == 0 &&
+                       std::uint64_t(room.f_bavail) * room.f_frsize < kHardlyAnyRoom;
+  if (error.code == ErrorCode::DiskFull || is_full)
+    return {ErrorCode::DiskFull,
+            fmt::format("the disk of '{}' is full: {}; nothing that was acknowledged is lost, and "
+                        "writing works again when there is room",
+                        directory.string(), error.message)};
+  return {ErrorCode::OutcomeUnknown,
+          fmt::format("{}; whether the runs are stored is unknown: append them again, which is "
+                      "idempotent by run id",
+                      error.message)};
 }
 
 Expected<void> make_directory(const std::filesystem::path& directory) {
@@ -117,7 +138,13 @@ FileMapping::~FileMapping() {
 Expected<std::unique_ptr<WriterLock>> WriterLock::take(const std::filesystem::path& file) {
   Descriptor descriptor(::open(file.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644));
   if (descriptor.get() < 0) return tl::unexpected(system_error(errno, "open", file));
-  if (::flock(descriptor.get(), LOCK_EX | LOCK_NB) != 0) {
+  constexpr int kTries = 50;
+  int locked = ::flock(descriptor.get(), LOCK_EX | LOCK_NB);
+  for (int tries = 1; locked != 0 && errno == EWOULDBLOCK && tries < kTries; ++tries) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(10));
+    locked = ::flock(descriptor.get(), LOCK_EX | LOCK_NB);
+  }
+  if (locked != 0) {
     if (errno != EWOULDBLOCK) return tl::unexpected(system_error(errno, "lock", file));
     char holder[32] = {};
     if (::pread(descriptor.get(), holder, sizeof holder - 1, 0) <= 0)
@@ -132,6 +159,12 @@ Expected<std::unique_ptr<WriterLock>> WriterLock::take(const std::filesystem::pa
     // The name in the file only makes another process's error clearer: a full disk may keep us from
     // writing it, and the lock itself holds all the same.
   }
+  return std::unique_ptr<WriterLock>(new WriterLock(descriptor.release()));
+}
+
+std::unique_ptr<WriterLock> WriterLock::keep_writers_out(const std::filesystem::path& file) {
+  Descriptor descriptor(::open(file.c_str(), O_RDONLY | O_CLOEXEC));
+  if (descriptor.get() < 0 || ::flock(descriptor.get(), LOCK_SH | LOCK_NB) != 0) return nullptr;
   return std::unique_ptr<WriterLock>(new WriterLock(descriptor.release()));
 }
 

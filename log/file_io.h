@@ -18,6 +18,10 @@ namespace runlog {
 // the cause.
 Error system_error(int error_number, const std::string& deed, const std::filesystem::path& path);
 
+// Turns what LMDB and the system said of a failed write into what the caller should do about it:
+// DiskFull or OutcomeUnknown in place of IoError. `directory` is on the disk in question.
+Error explain_write_failure(Error error, const std::filesystem::path& directory);
+
 // Creates `directory` and missing parents; syncs each new directory and the one that holds it.
 // Succeeds if it is there. Errors: IoError; DiskFull.
 Expected<void> make_directory(const std::filesystem::path& directory);
@@ -56,8 +60,12 @@ class FileMapping {
 // dies, however it dies.
 class WriterLock {
  public:
-  // Errors: Busy (names the holder's process id); IoError.
+  // Waits half a second for readers that keep writers out. Errors: Busy (names the holder's process
+  // id); IoError.
   static Expected<std::unique_ptr<WriterLock>> take(const std::filesystem::path& file);
+  // Keeps writers out for a moment, beside other readers. Null if there is a writer, or if the file
+  // cannot be locked because nobody may write here.
+  static std::unique_ptr<WriterLock> keep_writers_out(const std::filesystem::path& file);
   ~WriterLock();
   WriterLock(const WriterLock&) = delete;
   WriterLock& operator=(const WriterLock&) = delete;

@@ -84,41 +84,79 @@ Problem check_succession(const Meta& newest, const Meta& older) {
 
 }  // namespace
 
-Expected<LmdbFileState> check_lmdb_file(const std::filesystem::path& path) {
+namespace {
+
+// The meta pages of a file in which nothing contradicts anything else.
+struct Metas {
+  std::size_t page_bytes = 0;
+  Meta newest, older;
+};
+
+Expected<Metas> check_metas(std::span<const std::byte> file, const std::filesystem::path& path,
+                            bool only_newest) {
+  const auto page_bytes = check_layout(file, path);
+  if (!page_bytes) return tl::unexpected(page_bytes.error());
+  Meta metas[kMetaSlots];
+  for (unsigned slot = 0; slot < kMetaSlots; ++slot) metas[slot] = load_meta(file, *page_bytes, slot);
+  const unsigned slot = metas[0].transaction < metas[1].transaction ? 1 : 0;  // as LMDB chooses
+  for (unsigned i = 0; i < kMetaSlots; ++i) {
+    if (only_newest && i != slot) continue;
+    if (Problem problem = check_meta(metas[i], *page_bytes, i)) return damaged(path, i, problem);
+  }
+  if (!only_newest)
+    if (Problem problem = check_succession(metas[slot], metas[1 - slot]))
+      return damaged(path, slot, problem);
+  return Metas{*page_bytes, metas[slot], metas[1 - slot]};
+}
+
+Expected<LmdbFileState> check_image(std::span<const std::byte> file,
+                                    const std::filesystem::path& path, bool only_newest,
+                                    const LmdbVisit& visit) {
+  const auto metas = check_metas(file, path, only_newest);
+  if (!metas) return tl::unexpected(metas.error());
+  PageWalk newest(file, metas->page_bytes, path, metas->newest, nullptr);
+  if (auto walked = newest.walk_tables(visit); !walked) return tl::unexpected(walked.error());
+  if (auto walked = newest.walk_free_list(); !walked) return tl::unexpected(walked.error());
+  if (only_newest)
+    return LmdbFileState{metas->newest.transaction, newest.used_bytes(), newest.entries(), {}};
+
+  // No commit touches the pages of the transaction before it. Were a meta page's number damaged so
+  // that LMDB took the older state for the newer one, their free lists would contradict each other.
+  PageWalk older(file, metas->page_bytes, path, metas->older, &newest);
+  if (auto walked = older.walk_tables({}); !walked) return tl::unexpected(walked.error());
+  if (auto walked = older.walk_free_list(); !walked) return tl::unexpected(walked.error());
+  if (auto follows = newest.check_follows(older); !follows)
+    return tl::unexpected(follows.error());
+  return LmdbFileState{metas->newest.transaction,
+                       std::max(newest.used_bytes(), older.used_bytes()), newest.entries(),
+                       older.entries()};
+}
+
+}  // namespace
+
+Expected<LmdbFileState> check_lmdb_file(const std::filesystem::path& path,
+                                        bool after_failed_commit) {
   auto file = FileMapping::open(path);
   if (!file) return tl::unexpected(file.error());
-  return check_lmdb_image((*file)->bytes(), path);
+  return check_image((*file)->bytes(), path, after_failed_commit, {});
 }
 
 Expected<LmdbFileState> check_lmdb_image(std::span<const std::byte> file,
                                          const std::filesystem::path& path,
                                          const LmdbVisit& visit) {
-  const auto page_bytes = check_layout(file, path);
-  if (!page_bytes) return tl::unexpected(page_bytes.error());
-  Meta metas[kMetaSlots];
-  for (unsigned slot = 0; slot < kMetaSlots; ++slot) {
-    metas[slot] = load_meta(file, *page_bytes, slot);
-    if (Problem problem = check_meta(metas[slot], *page_bytes, slot))
-      return damaged(path, slot, problem);
+  return check_image(file, path, false, visit);
+}
+
+Expected<void> check_lmdb_metas(const std::filesystem::path& path) {
+  // The pages are read one after the other, and a writer may commit in between.
+  constexpr int kTries = 1000;
+  for (int tries = 1;; ++tries) {
+    auto file = FileMapping::open(path);
+    if (!file) return tl::unexpected(file.error());
+    auto metas = check_metas((*file)->bytes(), path, false);
+    if (metas) return {};
+    if (tries == kTries) return tl::unexpected(metas.error());
   }
-  const unsigned slot = metas[0].transaction < metas[1].transaction ? 1 : 0;  // as LMDB chooses
-  const Meta &meta = metas[slot], &older_meta = metas[1 - slot];
-  if (Problem problem = check_succession(meta, older_meta)) return damaged(path, slot, problem);
-
-  PageWalk newest(file, *page_bytes, path, meta, nullptr);
-  if (auto walked = newest.walk_tables(visit); !walked) return tl::unexpected(walked.error());
-  if (auto walked = newest.walk_free_list(); !walked) return tl::unexpected(walked.error());
-
-  // No commit touches the pages of the transaction before it. Were a meta page's number damaged so
-  // that LMDB took the older state for the newer one, their free lists would contradict each other.
-  PageWalk older(file, *page_bytes, path, older_meta, &newest);
-  if (auto walked = older.walk_tables({}); !walked) return tl::unexpected(walked.error());
-  if (auto walked = older.walk_free_list(); !walked) return tl::unexpected(walked.error());
-  if (auto follows = newest.check_follows(older); !follows)
-    return tl::unexpected(follows.error());
-
-  return LmdbFileState{meta.transaction, std::max(newest.used_bytes(), older.used_bytes()),
-                       newest.entries(), older.entries()};
 }
 
 Expected<LmdbFileState> check_lmdb_transaction(std::span<const std::byte> file,

@@ -31,7 +31,15 @@ struct LmdbFileState {
 //
 // For a file that no process has open for writing.
 // Errors: NotFound; IoError; Corruption (names the file, the page and the check).
-Expected<LmdbFileState> check_lmdb_file(const std::filesystem::path& path);
+// With `after_failed_commit` the older of the two states is not looked at: when writing a meta page
+// fails, LMDB leaves it half restored, and the next commit overwrites it.
+Expected<LmdbFileState> check_lmdb_file(const std::filesystem::path& path,
+                                        bool after_failed_commit = false);
+
+// Checks the two meta pages of a file alone, which is all that can be checked before LMDB opens it
+// when a writer may be at work. Reads them again if they change meanwhile.
+// Errors: NotFound; IoError; Corruption.
+Expected<void> check_lmdb_metas(const std::filesystem::path& path);
 
 // Called for each entry of the newest transaction, in order, as soon as its page was checked; a later
 // page may still turn out to be damaged. Only for tables that are keyed by 64-bit numbers.

@@ -41,7 +41,7 @@ Expected<std::shared_ptr<LmdbEnv>> LmdbEnv::open(const std::filesystem::path& di
   std::erase_if(environments, [](const auto& entry) { return entry.second.expired(); });
   if (const auto found = environments.find(key); found != environments.end()) {
     if (auto known = found->second.lock(); known && known->is_same_file()) {
-      if (known->options_.read_only && !options.read_only)
+      if (known->options_.is_read_only() && !options.is_read_only())
         return fail(ErrorCode::Busy,
                     fmt::format("'{}' is open for reading in this process; close that first",
                                 known->file_.string()));
@@ -49,7 +49,7 @@ Expected<std::shared_ptr<LmdbEnv>> LmdbEnv::open(const std::filesystem::path& di
     }
   }
   std::shared_ptr<LmdbEnv> env(new LmdbEnv(directory, options));
-  if (auto started = env->start(); !started) return tl::unexpected(started.error());
+  if (auto started = env->start(false); !started) return tl::unexpected(started.error());
   environments[key] = env;
   return env;
 }
@@ -70,22 +70,28 @@ Error LmdbEnv::error(int code, const char* deed) const {
   return {kind, fmt::format("cannot {} '{}': {}", deed, file_.string(), mdb_strerror(code))};
 }
 
-Expected<void> LmdbEnv::start() {
+// What can be known of an existing file before LMDB sees it.
+Expected<void> LmdbEnv::check_file(bool after_failed_commit) const {
+  if (options_.mode == OpenMode::kRead) return check_lmdb_metas(file_);
+  auto checked = check_lmdb_file(file_, after_failed_commit);
+  if (!checked) return tl::unexpected(checked.error());
+  // Records are only ever added. A state with fewer than the one before it means that the number of
+  // the newest transaction is damaged, and that acknowledged records would vanish.
+  const char* const records = kTableNames[unsigned(LmdbTable::kRecords)];
+  if (checked->previous_entries[records] > checked->entries[records])
+    return fail(ErrorCode::Corruption,
+                fmt::format("'{}' is damaged: a meta page has a wrong transaction number",
+                            file_.string()));
+  return {};
+}
+
+Expected<void> LmdbEnv::start(bool after_failed_commit) {
   const auto length = file_bytes(file_);
   const bool exists = length && *length > 0;
-  if (!exists && options_.read_only)
+  if (!length && options_.is_read_only())
     return fail(ErrorCode::NotFound, fmt::format("there is no file '{}'", file_.string()));
-  if (exists && !options_.read_only) {
-    auto checked = check_lmdb_file(file_);
-    if (!checked) return tl::unexpected(checked.error());
-    // Records are only ever added. A state with fewer than the one before it means that the number
-    // of the newest transaction is damaged, and that acknowledged records would vanish.
-    const char* const records = kTableNames[unsigned(LmdbTable::kRecords)];
-    if (checked->previous_entries[records] > checked->entries[records])
-      return fail(ErrorCode::Corruption,
-                  fmt::format("'{}' is damaged: a meta page has a wrong transaction number",
-                              file_.string()));
-  }
+  if (exists || options_.is_read_only())
+    if (auto checked = check_file(after_failed_commit); !checked) return checked;
 
   if (int rc = mdb_env_create(&env_); rc != 0)
     return tl::unexpected(error(rc, "prepare to open"));
@@ -93,10 +99,10 @@ Expected<void> LmdbEnv::start() {
   mdb_env_set_maxreaders(env_, kMaxReaders);
   mdb_env_set_mapsize(env_, options_.map_bytes);
   unsigned flags = MDB_NOTLS;
-  if (options_.read_only) flags |= MDB_RDONLY;
+  if (options_.is_read_only()) flags |= MDB_RDONLY;
   if (options_.no_sync) flags |= MDB_NOSYNC;
   int rc = mdb_env_open(env_, directory_.c_str(), flags, 0644);
-  if (options_.read_only && (rc == EROFS || rc == EACCES)) {
+  if (options_.is_read_only() && (rc == EROFS || rc == EACCES)) {
     // A read-only file system has no writer, so nobody needs to know of this reader.
     mdb_env_close(env_);
     mdb_env_create(&env_);
@@ -124,15 +130,15 @@ Expected<void> LmdbEnv::start() {
 
 Expected<void> LmdbEnv::open_tables(bool exists) {
   MDB_txn* transaction = nullptr;
-  int rc = mdb_txn_begin(env_, nullptr, options_.read_only ? MDB_RDONLY : 0, &transaction);
-  if (rc == 0 && options_.read_only) {
+  int rc = mdb_txn_begin(env_, nullptr, options_.is_read_only() ? MDB_RDONLY : 0, &transaction);
+  if (rc == 0 && options_.is_read_only()) {
     if (auto checked = check_pinned(transaction); !checked) {
       mdb_txn_abort(transaction);
       return checked;
     }
   }
   for (unsigned i = 0; rc == 0 && i < kLmdbTableCount; ++i) {
-    const unsigned create = options_.read_only || exists ? 0 : MDB_CREATE;
+    const unsigned create = options_.is_read_only() || exists ? 0 : MDB_CREATE;
     rc = mdb_dbi_open(transaction, kTableNames[i], MDB_INTEGERKEY | create, &tables_[i]);
   }
   if (rc == 0) {
@@ -180,7 +186,9 @@ Expected<void> LmdbEnv::reopen() {
   reopening_ = true;
   all_returned_.wait(lock, [&] { return in_use_ == 0; });
   stop();
-  auto started = start();
+  auto started = start(true);
+  if (started && mdb_env_sync(env_, 1) != 0)
+    started = fail(ErrorCode::IoError, fmt::format("cannot sync '{}'", file_.string()));
   reopening_ = false;
   lock.unlock();
   all_returned_.notify_all();

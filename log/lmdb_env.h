@@ -36,11 +36,15 @@ enum class LmdbTable : unsigned {
 };
 inline constexpr unsigned kLmdbTableCount = 5;
 
+// kReadAtRest: nobody writes the file while it is being opened, so that all of it can be checked.
+enum class OpenMode { kWrite, kRead, kReadAtRest };
+
 class LmdbEnv {
  public:
   struct Options {
-    std::size_t map_bytes = 0;
-    bool read_only = false;
+    std::size_t map_bytes = 0;  // 0 for reading: as large as the writer's
+    OpenMode mode = OpenMode::kWrite;
+    bool is_read_only() const { return mode != OpenMode::kWrite; }
     // Leaves syncing to sync(): for a segment that nothing names before it is complete.
     bool no_sync = false;
   };
@@ -69,7 +73,8 @@ class LmdbEnv {
   friend class LmdbRead;
   friend class LmdbWrite;
   LmdbEnv(std::filesystem::path directory, const Options& options);
-  Expected<void> start();
+  Expected<void> start(bool after_failed_commit);
+  Expected<void> check_file(bool after_failed_commit) const;
   Expected<void> open_tables(bool exists);
   bool is_same_file() const;
   Expected<void> check_pinned(MDB_txn* transaction) const;

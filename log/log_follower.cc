@@ -16,7 +16,11 @@ Expected<std::unique_ptr<LogFollower>> LogFollower::open(const std::filesystem::
   std::unique_ptr<LogFollower> follower(new LogFollower());
   LogState& state = follower->state_;
   state.directory = directory;
-  auto catalog = Catalog::open(directory, true);
+  // Without a writer the files stand still, and everything about them can be checked, as a writer
+  // does when it opens them. With a writer that was done, and what is read is checked.
+  const auto no_writer = WriterLock::keep_writers_out(directory / "LOCK");
+  state.mode = no_writer ? OpenMode::kReadAtRest : OpenMode::kRead;
+  auto catalog = Catalog::open(directory, state.mode);
   if (!catalog) return tl::unexpected(catalog.error());
   state.catalog = std::move(*catalog);
   state.names = std::make_shared<NameTable>();
@@ -27,6 +31,7 @@ Expected<std::unique_ptr<LogFollower>> LogFollower::open(const std::filesystem::
   nothing.log_id = state.catalog->identity().log_id;
   state.current = std::make_unique<CurrentSnapshot>(std::move(nothing));
   if (auto loaded = follower->reload(); !loaded) return tl::unexpected(loaded.error());
+  state.mode = OpenMode::kRead;  // a writer may come once no_writer is gone
   return follower;
 }
 

@@ -30,13 +30,24 @@ Expected<void> check_options(const LogOptions& options) {
   return {};
 }
 
+// A log whose creation was interrupted has a state directory in some stage and no segment: nothing
+// was ever acknowledged, and it is created again. With a segment, a catalog that cannot be read is
+// damage.
 Expected<std::unique_ptr<Catalog>> open_or_create_catalog(const std::filesystem::path& directory) {
-  auto catalog = Catalog::open(directory, false);
-  if (catalog || catalog.error().code != ErrorCode::NotFound) return catalog;
+  auto catalog = Catalog::open(directory, OpenMode::kWrite);
+  if (catalog) return catalog;
+  const ErrorCode code = catalog.error().code;
+  if (code != ErrorCode::NotFound && code != ErrorCode::Corruption) return catalog;
   std::error_code ignored;
-  if (!std::filesystem::is_empty(directory / "segments", ignored) && !ignored)
+  const auto segments = directory / "segments";
+  const bool has_segments = std::filesystem::exists(segments, ignored) &&
+                            !std::filesystem::is_empty(segments, ignored);
+  if (has_segments && code == ErrorCode::Corruption) return catalog;
+  if (has_segments)
     return fail(ErrorCode::Corruption,
                 fmt::format("'{}' has segments but no catalog", directory.string()));
+  if (auto removed = remove_directory(directory / "state"); !removed)
+    return tl::unexpected(removed.error());
   return Catalog::create(directory);
 }
 
@@ -49,7 +60,7 @@ Expected<void> check_abandoned(const LogState& state, const Catalog::Contents& c
     if (entry.state != SegmentState::kBuilding && entry.base > building.base) return {};
   const auto directory = segment_directory(state.directory, building.id);
   LmdbEnv::Options options;
-  options.read_only = true;
+  options.mode = OpenMode::kRead;
   auto env = LmdbEnv::open(directory, options);
   if (!env) return {};  // not even its tables were made
   auto read = LmdbRead::begin(**env);
@@ -107,7 +118,7 @@ Expected<SegmentView> open_segment(LogState& state, const CatalogEntry& entry,
       if (known.segment->id() == entry.id &&
           (known.segment->environment() == nullptr) == is_sealed)
         view.segment = known.segment;
-  if (view.segment && !is_sealed && state.lock == nullptr) {
+  if (view.segment && !is_sealed && state.mode != OpenMode::kWrite) {
     // Another process may have appended since. What later segments hide must be here before them.
     auto& active = const_cast<ActiveSegment&>(static_cast<const ActiveSegment&>(*view.segment));
     if (auto done = active.follow(*state.names, *state.dictionaries, nullptr); !done)
@@ -120,7 +131,7 @@ Expected<SegmentView> open_segment(LogState& state, const CatalogEntry& entry,
     view.segment = *segment;
   } else if (!view.segment) {
     auto segment = ActiveSegment::open(state.directory, state.header_of(entry.id, entry.base),
-                                       state.segment_map_bytes(), state.lock == nullptr,
+                                       state.segment_map_bytes(), state.mode,
                                        *state.names, *state.dictionaries);
     if (!segment) return tl::unexpected(segment.error());
     view.segment = *segment;

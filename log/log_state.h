@@ -18,6 +18,7 @@ struct LogState {
   std::filesystem::path directory;
   LogOptions options;
   std::unique_ptr<WriterLock> lock;  // null when open for reading
+  OpenMode mode = OpenMode::kWrite;
   std::unique_ptr<Catalog> catalog;
   std::shared_ptr<NameTable> names;
   std::shared_ptr<Dictionaries> dictionaries;

@@ -1,5 +1,6 @@
 #include "log/maintenance.h"
 
+#include <chrono>
 #include <utility>
 
 #include "log/active_segment.h"
@@ -29,7 +30,11 @@ Expected<bool> seal_one(LogState& state) {
   // A closed segment is nobody's to change any more but the maintenance's.
   auto& segment = const_cast<ActiveSegment&>(static_cast<const ActiveSegment&>(*closed));
   auto entry = seal_segment(segment, state.catalog->identity().log_id, segment.supersedes());
-  if (!entry) return tl::unexpected(entry.error());
+  if (!entry) {
+    // Readers still need the segment, and LMDB refuses everything after a failed commit.
+    (void)segment.heal();
+    return tl::unexpected(entry.error());
+  }
   auto sealed = SealedSegment::open(state.directory, *entry, state.catalog->identity().log_id,
                                     *state.names, *state.dictionaries);
   if (!sealed) return tl::unexpected(sealed.error());
@@ -78,7 +83,12 @@ Expected<void> Maintenance::wait_idle() {
 void Maintenance::run() {
   std::unique_lock lock(mutex_);
   for (;;) {
-    changed_.wait(lock, [&] { return stop_ || wanted_; });
+    // What failed, for want of room perhaps, is tried again after a while.
+    const auto has_work = [&] { return stop_ || wanted_; };
+    if (error_)
+      changed_.wait_for(lock, std::chrono::seconds(5), has_work);
+    else
+      changed_.wait(lock, has_work);
     if (stop_) return;
     wanted_ = false;
     busy_ = true;
@@ -86,7 +96,8 @@ void Maintenance::run() {
     auto done = round();
     lock.lock();
     busy_ = false;
-    error_ = done ? std::nullopt : std::optional(done.error());
+    error_ = done ? std::nullopt
+                  : std::optional(explain_write_failure(done.error(), state_.directory));
     changed_.notify_all();
   }
 }

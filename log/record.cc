@@ -90,6 +90,9 @@ Expected<void> encode_run(const Run& run, NameTable& names, const Dictionaries* 
   std::memset(out.bytes.data() + head + body.size(), 0, bytes - head - body.size());
   out.dictionary = place.dictionary;
   out.id_hash = run_id_hash(run.run_id);
+  out.finished_at = run.finished_at;
+  if (!out.finished_at && run.duration_ms)
+    out.finished_at = plus(run.started_at, *run.duration_ms);
   out.terms.clear();
   HeadFields fields;
   read_head({scratch.head.data(), head}, fields);

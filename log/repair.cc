@@ -50,7 +50,7 @@ Expected<void> repair_files(const std::filesystem::path& log, Verification& foun
     found.segments = std::move(again->segments);
     found.forgotten = std::move(again->forgotten);
   }
-  auto catalog = Catalog::open(log, false);
+  auto catalog = Catalog::open(log, OpenMode::kWrite);
   if (!catalog) return tl::unexpected(catalog.error());
   for (const SegmentVerdict& segment : found.segments) {
     if (segment.damage.empty()) continue;

@@ -47,7 +47,7 @@ Expected<void> SealedSegment::open_tables() {
     const TablePlace& place = footer_.tables[id];
     tables[id] = {file_contents().subspan(place.offset, place.bytes), place.checksum};
   }
-  auto index = SealedIndex::open(tables, Ordinal(footer_.runs));
+  auto index = SealedIndex::open(tables, Ordinal(footer_.runs), file().string());
   if (!index) return tl::unexpected(damaged(index.error().message));
   index_ = std::move(*index);
 

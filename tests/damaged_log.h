@@ -83,7 +83,7 @@ class DamagedLog {
   }
 
   std::vector<CatalogEntry> segments(SegmentState state) const {
-    auto catalog = Catalog::open(directory(), true);
+    auto catalog = Catalog::open(directory(), OpenMode::kRead);
     must(catalog);
     std::vector<CatalogEntry> found;
     const auto contents = (*catalog)->read();
@@ -96,7 +96,7 @@ class DamagedLog {
     return segment_directory(directory(), entry.id) / "data.mdb";
   }
   std::shared_ptr<SealedSegment> open(const CatalogEntry& entry) {
-    auto catalog = Catalog::open(directory(), true);
+    auto catalog = Catalog::open(directory(), OpenMode::kRead);
     must(catalog);
     auto segment = SealedSegment::open(directory(), entry, (*catalog)->identity().log_id, names_,
                                        dictionaries_);

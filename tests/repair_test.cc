@@ -133,7 +133,7 @@ TEST_CASE("the catalog is made again from the segments") {
   const auto state = log.state_file().parent_path();
   std::uint64_t log_id = 0;
   {
-    auto catalog = Catalog::open(log.directory(), true);
+    auto catalog = Catalog::open(log.directory(), OpenMode::kRead);
     must(catalog);
     log_id = (*catalog)->identity().log_id;
   }
@@ -148,7 +148,7 @@ TEST_CASE("the catalog is made again from the segments") {
     out << std::string(30000, '#');
   }
   repair_to(log, log.runs(), false);
-  auto catalog = Catalog::open(log.directory(), true);
+  auto catalog = Catalog::open(log.directory(), OpenMode::kRead);
   must(catalog);
   CHECK((*catalog)->identity().log_id == log_id);
 }
