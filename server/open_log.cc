@@ -26,12 +26,12 @@ Expected<std::shared_ptr<Log>> open_for_reading(const LogPlace& place) {
   return log;
 }
 
-Expected<OpenedLog> open_snapshot(const LogPlace& place) {
+Expected<ReadableLog> open_snapshot(const LogPlace& place) {
   auto log = open_for_reading(place);
   if (!log) return tl::unexpected(log.error());
   auto snapshot = (*log)->snapshot();
   if (!snapshot) return tl::unexpected(snapshot.error());
-  return OpenedLog{*log, *snapshot};
+  return ReadableLog{*log, *snapshot};
 }
 
 }  // namespace runlog

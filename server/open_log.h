@@ -16,11 +16,11 @@ bool is_tenant_name(std::string_view name);
 Expected<std::shared_ptr<Log>> open_for_reading(const LogPlace& place);
 
 // The same, with what it holds now.
-struct OpenedLog {
+struct ReadableLog {
   std::shared_ptr<Log> log;
   std::shared_ptr<const Snapshot> snapshot;
 };
-Expected<OpenedLog> open_snapshot(const LogPlace& place);
+Expected<ReadableLog> open_snapshot(const LogPlace& place);
 
 // What to tell when there is no log at `place`.
 Error no_log_at(const LogPlace& place);
