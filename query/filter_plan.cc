@@ -70,10 +70,10 @@ void add_trigger(FilterPlan& plan, const Filter& filter, const NameTable& names)
   add_clause(plan, std::move(record));
 }
 
-std::optional<TimeRange> time_range(FilterPlan& plan, std::optional<UnixMs> from,
+std::optional<TimeWindow> time_range(FilterPlan& plan, std::optional<UnixMs> from,
                                     std::optional<UnixMs> to) {
   if (!from && !to) return std::nullopt;
-  TimeRange range;
+  TimeWindow range;
   if (from) range.from = *from;
   if (to) range.to = *to;
   if (range.from > range.to) plan.impossible = true;

@@ -34,7 +34,7 @@ struct Clause {
   bool verify(const HeadView& head, const NameTable& names) const;
 };
 
-struct TimeRange {
+struct TimeWindow {
   UnixMs from = std::numeric_limits<UnixMs>::min();
   UnixMs to = std::numeric_limits<UnixMs>::max();
 };
@@ -42,7 +42,7 @@ struct TimeRange {
 struct FilterPlan {
   bool impossible = false;       // no run of the log can match
   std::vector<Clause> clauses;   // all must be met
-  std::optional<TimeRange> finished, started;
+  std::optional<TimeWindow> finished, started;
   std::optional<std::string> error_text;  // to be searched for in every run that is left
 };
 

@@ -38,7 +38,7 @@ class AllReader final : public PostingReader {
   Direction direction_;
 };
 
-Expected<OrdinalSet> collect_times(const SegmentView& view, const TimeRange& range, bool finished) {
+Expected<OrdinalSet> collect_times(const SegmentView& view, const TimeWindow& range, bool finished) {
   OrdinalSet set;
   const auto collected =
       finished ? view.index().collect_finished(range.from, range.to, view.end, set)

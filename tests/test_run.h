@@ -1,40 +1,17 @@
-// Runs that own their text, and a directory that goes away: what the tests of queries share.
+// Runs that own their text: what the tests of queries share.
 #pragma once
 
-#include <atomic>
 #include <cstdint>
-#include <filesystem>
 #include <memory>
 #include <optional>
 #include <string>
-#include <unistd.h>
 #include <utility>
 #include <vector>
 
 #include "log/log.h"
+#include "tests/temp_dir.h"
 
 namespace runlog {
-
-class TempDir {
- public:
-  TempDir() {
-    static std::atomic<unsigned> number{0};
-    path_ = std::filesystem::temp_directory_path() /
-            ("runlog-query-" + std::to_string(::getpid()) + "-" + std::to_string(number++));
-    std::filesystem::remove_all(path_);
-    std::filesystem::create_directories(path_);
-  }
-  ~TempDir() {
-    std::error_code ignored;
-    std::filesystem::remove_all(path_, ignored);
-  }
-  TempDir(const TempDir&) = delete;
-  TempDir& operator=(const TempDir&) = delete;
-  std::filesystem::path operator/(const char* name) const { return path_ / name; }
-
- private:
-  std::filesystem::path path_;
-};
 
 struct TestRun {
   using OptionalString = std::optional<std::string>;
