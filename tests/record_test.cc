@@ -55,7 +55,8 @@ Run small_run() {
 void check_round_trip(const Run& run) {
   NameTable names;
   Decoded decoded;
-  decode(encode(run, names, 9), 9, names, decoded);
+  const std::vector<std::byte> record = encode(run, names, 9);
+  decode(record, 9, names, decoded);
   CHECK(decoded.run == run);
 }
 
@@ -226,7 +227,8 @@ TEST_CASE("a run over the record limit is refused and one just below it is kept"
   limits.max_record_bytes = 60'000;
   NameTable names;
   Decoded decoded;
-  decode(encode(run, names, 1, limits), 1, names, decoded);
+  const std::vector<std::byte> record = encode(run, names, 1, limits);
+  decode(record, 1, names, decoded);
   CHECK(decoded.run == run);
 }
 
@@ -251,7 +253,8 @@ TEST_CASE("over the step limit failures and their containers stay, then top-leve
   limits.max_steps = 10;
   NameTable names;
   Decoded decoded;
-  decode(encode(run, names, 1, limits), 1, names, decoded);
+  const std::vector<std::byte> record = encode(run, names, 1, limits);
+  decode(record, 1, names, decoded);
   const std::vector<Step>& kept = *decoded.run.steps;
   REQUIRE(kept.size() == 10);
   CHECK(decoded.run.omitted_steps == std::int64_t(steps.size()) - 10);
@@ -273,7 +276,8 @@ TEST_CASE("a step log over the byte limit is shortened and counted") {
   limits.max_steps_bytes = 55'000;
   NameTable names;
   Decoded decoded;
-  decode(encode(run, names, 1, limits), 1, names, decoded);
+  const std::vector<std::byte> record = encode(run, names, 1, limits);
+  decode(record, 1, names, decoded);
   CHECK(decoded.run.steps->size() == 5);
   CHECK(decoded.run.omitted_steps == 15);
 }
