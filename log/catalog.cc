@@ -184,6 +184,9 @@ Expected<void> Catalog::mend() {
 
 Expected<std::uint64_t> Catalog::begin_segment(SequenceNumber base) {
   std::lock_guard lock(change_mutex_);
+  // Mending reads the numbers again, so it comes before one is given out.
+  if (needs_mending_)
+    if (auto mended = mend(); !mended) return tl::unexpected(mended.error());
   CatalogEntry entry;
   entry.state = SegmentState::kBuilding;
   entry.id = next_segment_id_++;

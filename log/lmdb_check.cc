@@ -123,8 +123,13 @@ Expected<LmdbFileState> check_image(std::span<const std::byte> file,
   // No commit touches the pages of the transaction before it. Were a meta page's number damaged so
   // that LMDB took the older state for the newer one, their free lists would contradict each other.
   PageWalk older(file, metas->page_bytes, path, metas->older, &newest);
-  if (auto walked = older.walk_tables({}); !walked) return tl::unexpected(walked.error());
-  if (auto walked = older.walk_free_list(); !walked) return tl::unexpected(walked.error());
+  auto walked = older.walk_tables({});
+  if (walked) walked = older.walk_free_list();
+  // When the disk refuses a meta page, LMDB puts back the number of the transaction and of the last
+  // page, but not the roots. Such a page is no danger: the next commit overwrites it.
+  if (!walked && older.reaches_beyond_end())
+    return LmdbFileState{metas->newest.transaction, newest.used_bytes(), newest.entries(), {}};
+  if (!walked) return tl::unexpected(walked.error());
   if (auto follows = newest.check_follows(older); !follows)
     return tl::unexpected(follows.error());
   return LmdbFileState{metas->newest.transaction,

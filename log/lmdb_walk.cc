@@ -251,6 +251,7 @@ Expected<Bytes> PageWalk::walk_overflow(const Tree& tree, const Node& node, Coun
 // ---- pages ----------------------------------------------------------------------------------
 
 Problem PageWalk::claim_page(std::uint64_t page) {
+  if (page > meta_.last_page) reaches_beyond_end_ = true;
   if (page < kFirstTreePage || page > meta_.last_page) return "the page number is out of range";
   if (page >= file_pages_) return "the page lies beyond the end of the file";
   if (used_[page]) return "the page is used twice";
@@ -389,6 +390,7 @@ Expected<void> PageWalk::walk_free_list() {
 }
 
 Problem PageWalk::claim_free_page(std::uint64_t page) {
+  if (page > meta_.last_page) reaches_beyond_end_ = true;
   if (page < kFirstTreePage || page > meta_.last_page) return "the page number is out of range";
   if (page >= file_pages_) {
     free_beyond_.push_back(page);

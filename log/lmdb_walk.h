@@ -36,6 +36,8 @@ class PageWalk {
   // Errors: Corruption.
   Expected<void> check_follows(const PageWalk& older) const;
 
+  // Whether a walk met a page after the last one that the meta page knows.
+  bool reaches_beyond_end() const { return reaches_beyond_end_; }
   std::uint64_t used_bytes() const { return end_page_ * page_bytes_; }
   const std::map<std::string, std::uint64_t>& entries() const { return entries_; }
 
@@ -101,6 +103,7 @@ class PageWalk {
   static Problem check_bounds(const Tree& tree, const Subtree& subtree, Bounds bounds);
 
   Bytes file_;
+  bool reaches_beyond_end_ = false;
   std::size_t page_bytes_;
   std::filesystem::path path_;
   Meta meta_;

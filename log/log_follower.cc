@@ -19,7 +19,8 @@ Expected<std::unique_ptr<LogFollower>> LogFollower::open(const std::filesystem::
   // Without a writer the files stand still, and everything about them can be checked, as a writer
   // does when it opens them. With a writer that was done, and what is read is checked.
   const auto no_writer = WriterLock::keep_writers_out(directory / "LOCK");
-  state.mode = no_writer ? OpenMode::kReadAtRest : OpenMode::kRead;
+  const bool never_written = !file_bytes(directory / "LOCK");
+  state.mode = no_writer || never_written ? OpenMode::kReadAtRest : OpenMode::kRead;
   auto catalog = Catalog::open(directory, state.mode);
   if (!catalog) return tl::unexpected(catalog.error());
   state.catalog = std::move(*catalog);
