@@ -87,6 +87,14 @@ Expected<void> sync_directory(const std::filesystem::path& directory) {
   return sync_path(directory, O_RDONLY | O_DIRECTORY, "sync the directory");
 }
 
+Expected<void> reserve_file(const std::filesystem::path& file, std::uint64_t bytes) {
+  Descriptor descriptor(::open(file.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644));
+  if (descriptor.get() < 0) return tl::unexpected(system_error(errno, "open", file));
+  if (int error = ::posix_fallocate(descriptor.get(), 0, off_t(bytes)); error != 0)
+    return tl::unexpected(system_error(error, "reserve room for", file));
+  return {};
+}
+
 Expected<void> sync_file(const std::filesystem::path& file) {
   return sync_path(file, O_RDONLY, "sync");
 }

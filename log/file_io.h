@@ -29,6 +29,10 @@ Expected<void> make_directory(const std::filesystem::path& directory);
 // Makes the entries of `directory` durable. Errors: IoError.
 Expected<void> sync_directory(const std::filesystem::path& directory);
 
+// Makes sure that the disk has room for the first `bytes` of a file, which is created if it is not
+// there. Its content stays. Errors: IoError; DiskFull.
+Expected<void> reserve_file(const std::filesystem::path& file, std::uint64_t bytes);
+
 // Makes a file's content durable. Errors: IoError; NotFound.
 Expected<void> sync_file(const std::filesystem::path& file);
 

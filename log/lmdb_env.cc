@@ -19,6 +19,9 @@ namespace {
 
 constexpr const char* kTableNames[kLmdbTableCount] = {"r", "n", "d", "t", "s"};
 constexpr unsigned kMaxReaders = 512;
+// More than so many readers need. LMDB maps its lock file and writes to it; where the disk has no
+// room for a page of it, that would kill the process.
+constexpr std::uint64_t kLockFileBytes = 64u << 10;
 
 MDB_val as_val(std::uint64_t& key) { return {sizeof key, &key}; }
 MDB_val as_val(Bytes value) { return {value.size(), const_cast<std::byte*>(value.data())}; }
@@ -93,6 +96,9 @@ Expected<void> LmdbEnv::start(bool after_failed_commit) {
   if (exists || options_.is_read_only())
     if (auto checked = check_file(after_failed_commit); !checked) return checked;
 
+  if (!options_.is_read_only())
+    if (auto reserved = reserve_file(directory_ / "lock.mdb", kLockFileBytes); !reserved)
+      return reserved;
   if (int rc = mdb_env_create(&env_); rc != 0)
     return tl::unexpected(error(rc, "prepare to open"));
   mdb_env_set_maxdbs(env_, kLmdbTableCount);
