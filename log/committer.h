@@ -44,7 +44,7 @@ struct CommitRequest {
 
  private:
   friend class Committer;
-  // Persistent while queued: kWaiting → kLead (this thread commits now) or kDone.
+  // kWaiting → kLead (this thread commits now) or kDone.
   enum State : int { kWaiting, kLead, kDone };
   std::atomic<int> state{kWaiting};
 };
