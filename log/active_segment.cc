@@ -24,24 +24,34 @@ std::filesystem::path segment_directory(const std::filesystem::path& log, std::u
   return log / "segments" / fmt::format("{:08}", id);
 }
 
+namespace {
+
+IndexEntry index_entry_of(const HeadView& head, std::uint64_t id_hash,
+                          std::span<const TermKey> terms) {
+  const HeadView::Numbers numbers = head.numbers();
+  IndexEntry entry;
+  entry.id_hash = id_hash;
+  entry.terms = terms;
+  entry.flow = numbers.flow;
+  entry.status = unsigned(head.status());
+  entry.started_at_ms = head.started_at();
+  entry.finished_at_ms = numbers.finished_at;
+  entry.duration_ms = numbers.duration_ms;
+  entry.record_bytes = head.record_bytes();
+  entry.selected = numbers.selected;
+  entry.acted = numbers.acted;
+  entry.unmeasured = numbers.unmeasured;
+  return entry;
+}
+
+}  // namespace
+
 IndexEntry index_entry(const HeadView& head, std::vector<TermKey>& terms, std::string& run_id) {
   run_id.clear();
   head.append_run_id(run_id);
   terms.clear();
   head.terms(terms);
-  IndexEntry entry;
-  entry.id_hash = run_id_hash(run_id);
-  entry.terms = terms;
-  entry.flow = head.flow();
-  entry.status = unsigned(head.status());
-  entry.started_at_ms = head.started_at();
-  entry.finished_at_ms = head.finished_at();
-  entry.duration_ms = head.duration_ms();
-  entry.record_bytes = head.record_bytes();
-  entry.selected = head.selected();
-  entry.acted = head.acted();
-  entry.unmeasured = head.unmeasured();
-  return entry;
+  return index_entry_of(head, run_id_hash(run_id), terms);
 }
 
 // ---- names and dictionaries ------------------------------------------------------------------
@@ -217,19 +227,7 @@ void ActiveSegment::note(const HeadView& head, SequenceNumber sequence) {
 void ActiveSegment::fold(std::span<const PendingRecord> records) {
   for (const PendingRecord& record : records) {
     const auto head = HeadView::open(record.run->bytes, record.sequence);
-    IndexEntry entry;
-    entry.id_hash = record.run->id_hash;
-    entry.terms = record.run->terms;
-    entry.flow = head->flow();
-    entry.status = unsigned(head->status());
-    entry.started_at_ms = head->started_at();
-    entry.finished_at_ms = head->finished_at();
-    entry.duration_ms = head->duration_ms();
-    entry.record_bytes = head->record_bytes();
-    entry.selected = head->selected();
-    entry.acted = head->acted();
-    entry.unmeasured = head->unmeasured();
-    index_.add(entry);
+    index_.add(index_entry_of(*head, record.run->id_hash, record.run->terms));
     note(*head, record.sequence);
   }
   index_.publish();

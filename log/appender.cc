@@ -12,6 +12,9 @@
 namespace runlog {
 namespace {
 
+// A run's place in the index is fetched so many runs before it is looked up.
+constexpr std::size_t kLookAhead = 8;
+
 UnixMs now_ms() {
   return std::chrono::duration_cast<std::chrono::milliseconds>(
              std::chrono::system_clock::now().time_since_epoch())
@@ -201,6 +204,8 @@ Expected<void> Appender::decide_all(std::span<CommitRequest* const> group) {
     request->results.clear();
     request->results.reserve(request->runs.size());
     for (std::size_t i = 0; i < request->runs.size(); ++i) {
+      if (i + kLookAhead < request->runs.size())
+        active_->index().prefetch_id(request->runs[i + kLookAhead].id_hash);
       auto result = decide(request->runs[i], request->known[i], now,
                            {*snapshot, reader, first_unsearched});
       if (!result) return tl::unexpected(result.error());

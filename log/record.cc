@@ -1,5 +1,7 @@
 #include "log/record.h"
 
+#include <memory>
+
 #include <simdjson.h>
 
 #include "log/body_compression.h"
@@ -22,6 +24,8 @@ std::uint32_t body_checksum(std::span<const std::byte> body) {
 struct Scratch {
   ByteWriter head, body, compressed;
   std::vector<const Step*> steps;
+  std::vector<Symbol> symbols;
+  std::vector<TermKey> terms;
 };
 
 // Writes the body; returns the bytes to store, which `scratch` holds.
@@ -42,6 +46,24 @@ std::span<const std::byte> make_body(const Run& run, const RunLimits& limits,
   place.bytes = std::uint32_t(body.size());
   place.checksum = body_checksum(body);
   return body;
+}
+
+// Gives `out` room for `bytes` of record, and its terms and symbols, in one piece.
+void make_room(const Scratch& scratch, std::size_t bytes, EncodedRun& out) {
+  static_assert(sizeof(TermKey) == 8 && sizeof(Symbol) == 4 && kAlignment == 8);
+  const std::size_t terms = scratch.terms.size(), symbols = scratch.symbols.size();
+  const std::size_t at_symbols = bytes / 8 + terms;
+  out.storage = std::make_unique_for_overwrite<std::uint64_t[]>(at_symbols + (symbols + 1) / 2);
+  const auto place = [&](std::size_t word) {
+    return reinterpret_cast<std::byte*>(out.storage.get() + word);
+  };
+  out.bytes = {place(0), bytes};
+  const auto kept_terms = reinterpret_cast<TermKey*>(place(bytes / 8));
+  std::uninitialized_copy_n(scratch.terms.data(), terms, kept_terms);
+  out.terms = {kept_terms, terms};
+  const auto kept_symbols = reinterpret_cast<Symbol*>(place(at_symbols));
+  std::uninitialized_copy_n(scratch.symbols.data(), symbols, kept_symbols);
+  out.symbols = {kept_symbols, symbols};
 }
 
 }  // namespace
@@ -71,7 +93,7 @@ bool is_utf8(std::string_view text) {
 Expected<void> encode_run(const Run& run, NameTable& names, const Dictionaries* dictionaries,
                           const RunLimits& limits, EncodedRun& out) {
   thread_local Scratch scratch;
-  SymbolWriter symbols(names, limits, out.symbols);
+  SymbolWriter symbols(names, limits, scratch.symbols);
   BodyPlace place;
   const std::span<const std::byte> body =
       make_body(run, limits, dictionaries, symbols, scratch, place);
@@ -84,7 +106,11 @@ Expected<void> encode_run(const Run& run, NameTable& names, const Dictionaries* 
                                             std::to_string(limits.max_record_bytes));
   }
   if (Expected<void> done = symbols.finish(); !done) return done;
-  out.bytes.resize(bytes);
+  scratch.terms.clear();
+  HeadFields fields;
+  read_head({scratch.head.data(), head}, fields);
+  head_terms(run.status, fields, scratch.terms);
+  make_room(scratch, bytes, out);
   std::memcpy(out.bytes.data(), scratch.head.data(), head);
   std::memcpy(out.bytes.data() + head, body.data(), body.size());
   std::memset(out.bytes.data() + head + body.size(), 0, bytes - head - body.size());
@@ -93,10 +119,6 @@ Expected<void> encode_run(const Run& run, NameTable& names, const Dictionaries* 
   out.finished_at = run.finished_at;
   if (!out.finished_at && run.duration_ms)
     out.finished_at = plus(run.started_at, *run.duration_ms);
-  out.terms.clear();
-  HeadFields fields;
-  read_head({scratch.head.data(), head}, fields);
-  head_terms(run.status, fields, out.terms);
   return {};
 }
 

@@ -59,14 +59,17 @@ struct OwnedRun {
 // zstd dictionaries by number; number 0 means "no dictionary". Thread-safe.
 class Dictionaries;
 
+// Its three arrays stand in one allocation: runs are made in one thread and freed in another, which
+// the allocator is slow at.
 struct EncodedRun {
-  std::vector<std::byte> bytes;  // head, body, padding; the committer's fields are still zero
-  std::vector<Symbol> symbols;   // that the record uses, each once
-  std::vector<TermKey> terms;    // what the run is indexed by
+  std::span<std::byte> bytes;      // head, body, padding; the committer's fields are still zero
+  std::span<const Symbol> symbols;  // that the record uses, each once
+  std::span<const TermKey> terms;   // what the run is indexed by
   std::uint32_t dictionary = 0;  // that the body needs
   std::uint64_t id_hash = 0;     // run_id_hash(run.run_id)
   // finishedAt, or started + duration; recordedAt follows from it. nullopt: the time of the commit.
   std::optional<UnixMs> finished_at;
+  std::unique_ptr<std::uint64_t[]> storage;  // of the arrays
 };
 
 // xxh3-64 of a run id's text, as the index uses it.
@@ -79,7 +82,7 @@ TermKey inline_term(TermKind kind, std::string_view value);
 // "key=value" as the label term's name.
 std::string label_name(std::string_view key, std::string_view value);
 
-// Encodes `run`. `out` is overwritten; reuse it to spare allocations. Thread-safe.
+// Encodes `run`. `out` is overwritten. Thread-safe.
 // Errors: InvalidArgument (no run id or flow name, text that is not UTF-8; names the field);
 // TooLarge (names the field and the limit).
 Expected<void> encode_run(const Run& run, NameTable& names, const Dictionaries* dictionaries,
@@ -103,14 +106,22 @@ class HeadView {
   UnixMs recorded_at() const;
   UnixMs started_at() const;
   // finishedAt, or started + duration, or recorded_at when the engine gave neither.
-  UnixMs finished_at() const;
-  std::int64_t duration_ms() const;  // durationMs, or finished − started
+  UnixMs finished_at() const { return numbers().finished_at; }
+  std::int64_t duration_ms() const { return numbers().duration_ms; }  // or finished − started
   bool has_duration() const;         // durationMs was given
   bool has_finished() const;         // finishedAt was given
   SequenceNumber supersedes() const;
   Symbol flow() const;
   std::size_t record_bytes() const;  // head, body and padding
-  std::int64_t selected() const, acted() const, unmeasured() const;  // of the summary, or 0
+  // What an index adds up, read in one pass: as the functions of the same names, and the summary's
+  // sums, which are 0 without one.
+  struct Numbers {
+    Symbol flow = 0;
+    UnixMs finished_at = 0;
+    std::int64_t duration_ms = 0;
+    std::int64_t selected = 0, acted = 0, unmeasured = 0;
+  };
+  Numbers numbers() const;
   bool run_id_is(std::string_view run_id) const;
   void append_run_id(std::string& out) const;
   // The error message, cut at kHeadMessageBytes; error_is_cut() says whether the body has more.

@@ -385,18 +385,21 @@ SequenceNumber HeadView::supersedes() const { return load48(bytes_, kAtSupersede
 bool HeadView::has_duration() const { return flags_of(bytes_) & kHasDuration; }
 bool HeadView::has_finished() const { return flags_of(bytes_) & kHasFinished; }
 
-UnixMs HeadView::finished_at() const {
+HeadView::Numbers HeadView::numbers() const {
   HeadFields fields;
   read_front(bytes_, fields);
-  if (fields.has_finished) return plus(started_at(), fields.finished_delta);
-  return fields.has_duration ? plus(started_at(), fields.duration) : recorded_at();
-}
-
-std::int64_t HeadView::duration_ms() const {
-  HeadFields fields;
-  read_front(bytes_, fields);
-  if (fields.has_duration) return fields.duration;
-  return fields.has_finished ? fields.finished_delta : minus(recorded_at(), started_at());
+  const UnixMs started = started_at();
+  Numbers out;
+  out.flow = fields.flow;
+  out.selected = fields.selected;
+  out.acted = fields.acted;
+  out.unmeasured = fields.unmeasured;
+  const std::int64_t duration = fields.has_duration   ? fields.duration
+                                : fields.has_finished ? fields.finished_delta
+                                                      : minus(recorded_at(), started);
+  out.duration_ms = duration;
+  out.finished_at = plus(started, fields.has_finished ? fields.finished_delta : duration);
+  return out;
 }
 
 Symbol HeadView::flow() const { return Symbol(after_id(bytes_).varint()); }
@@ -404,22 +407,6 @@ Symbol HeadView::flow() const { return Symbol(after_id(bytes_).varint()); }
 std::size_t HeadView::record_bytes() const {
   const std::size_t bytes = bytes_.size() + load<std::uint32_t>(bytes_, kAtBodyBytes);
   return (bytes + 7) & ~std::size_t(7);
-}
-
-std::int64_t HeadView::selected() const {
-  HeadFields fields;
-  read_front(bytes_, fields);
-  return fields.selected;
-}
-std::int64_t HeadView::acted() const {
-  HeadFields fields;
-  read_front(bytes_, fields);
-  return fields.acted;
-}
-std::int64_t HeadView::unmeasured() const {
-  HeadFields fields;
-  read_front(bytes_, fields);
-  return fields.unmeasured;
 }
 
 bool HeadView::run_id_is(std::string_view run_id) const {

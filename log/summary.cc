@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <cstring>
 
 #include "log/record.h"
 #include "log/summary_fold.h"
@@ -19,6 +20,14 @@ bool is_same(std::string_view a, std::string_view b) {
   return a.size() == b.size() && (a.data() == b.data() || a == b);
 }
 
+// One of 64 bits, by what ids mostly differ in: their end and their length.
+std::uint64_t bit_of(std::string_view id) {
+  std::uint64_t end = 0;
+  const std::size_t bytes = std::min(id.size(), sizeof end);
+  if (bytes > 0) std::memcpy(&end, id.data() + id.size() - bytes, bytes);
+  return 1ull << ((end + id.size()) * 0x9e3779b97f4a7c15ull >> 58);
+}
+
 }  // namespace
 
 SummaryFold::SummaryFold(RunSummary& out) : out_(out) {
@@ -35,8 +44,11 @@ NodeSummary& SummaryFold::node_of(const Step& step) {
   std::vector<NodeSummary>& nodes = out_.nodes;
   if (++node_ >= nodes.size()) node_ = 0;
   if (node_ < nodes.size() && is_same(nodes[node_].node_id, id)) return nodes[node_];
+  const std::uint64_t bit = bit_of(id);
+  const bool may_be_known = (seen_ & bit) != 0;
+  seen_ |= bit;
   if (nodes.size() <= kScanNodes) {
-    for (node_ = 0; node_ < nodes.size(); ++node_) {
+    for (node_ = may_be_known ? 0 : nodes.size(); node_ < nodes.size(); ++node_) {
       if (is_same(nodes[node_].node_id, id)) return nodes[node_];
     }
   } else {

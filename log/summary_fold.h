@@ -22,6 +22,7 @@ class SummaryFold {
 
   RunSummary& out_;
   std::size_t node_ = 0;  // of the step before; a loop's steps come in turn
+  std::uint64_t seen_ = 0;  // a bit for each node's id, so that most new ones are known to be new
   std::unordered_map<std::string_view, std::size_t> places_;  // used once there are many nodes
 };
 

@@ -1,5 +1,6 @@
 #include "log/record_head.h"
 
+#include <algorithm>
 #include <catch2/catch.hpp>
 #include <set>
 
@@ -28,7 +29,7 @@ Run small_run() {
   return run;
 }
 
-bool has(const std::vector<TermKey>& terms, TermKey term) {
+bool has(std::span<const TermKey> terms, TermKey term) {
   return std::find(terms.begin(), terms.end(), term) != terms.end();
 }
 
@@ -142,7 +143,7 @@ TEST_CASE("the terms of a stored head are those that the encoder gave") {
   const Encoded encoded(sample.run);
   std::vector<TermKey> terms;
   encoded.head().terms(terms);
-  CHECK(terms == encoded.run.terms);
+  CHECK(std::ranges::equal(terms, encoded.run.terms));
   CHECK(std::set<TermKey>(terms.begin(), terms.end()).size() == terms.size());
   const Symbol flow = *encoded.names.find(NameKind::kFlow, "lead_routing");
   CHECK(encoded.head().flow() == flow);

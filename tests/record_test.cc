@@ -22,7 +22,7 @@ std::vector<std::byte> encode(const Run& run, NameTable& names, SequenceNumber s
   INFO((done ? "" : done.error().message));
   REQUIRE(done);
   finish_record(encoded.bytes, sequence, run.started_at + 1000, 0);
-  return encoded.bytes;
+  return {encoded.bytes.begin(), encoded.bytes.end()};
 }
 
 struct Decoded {
@@ -30,7 +30,7 @@ struct Decoded {
   Run run;
 };
 
-void decode(const std::vector<std::byte>& record, SequenceNumber sequence, const NameTable& names,
+void decode(std::span<const std::byte> record, SequenceNumber sequence, const NameTable& names,
             Decoded& out) {
   const Expected<void> done = decode_run(record, sequence, names, nullptr, out.arena, out.run);
   INFO((done ? "" : done.error().message));
@@ -313,7 +313,7 @@ TEST_CASE("the symbols of a record are those it cannot be read without") {
   EncodedRun encoded;
   REQUIRE(encode_run(sample.run, names, nullptr, kLimits, encoded));
   finish_record(encoded.bytes, 1, 0, 0);
-  const std::vector<Symbol> symbols = encoded.symbols;
+  const std::span<const Symbol> symbols = encoded.symbols;
   CHECK(std::set<Symbol>(symbols.begin(), symbols.end()).size() == symbols.size());
   NameTable restored;
   for (const Symbol symbol : symbols) {

@@ -38,9 +38,7 @@ void read_all(std::span<const std::byte> record) {
     head->terms(terms);
     std::string text;
     head->append_run_id(text);
-    (void)head->finished_at();
-    (void)head->duration_ms();
-    (void)head->selected();
+    (void)head->numbers();
     (void)head->error_message();
     (void)head->matches(TermKind::kLabel, "key=1", fuzz_names());
     (void)head->matches_record("key=1", "x", fuzz_names());
