@@ -130,6 +130,19 @@ void RocksdbStore::settle() {
   require(database_->CompactRange(options, nullptr, nullptr));
 }
 
+void RocksdbStore::wait_idle() {
+  const auto is_busy = [this] {
+    for (const char* property :
+         {"rocksdb.num-running-flushes", "rocksdb.num-running-compactions",
+          "rocksdb.mem-table-flush-pending", "rocksdb.compaction-pending"}) {
+      std::uint64_t value = 0;
+      if (database_->GetIntProperty(property, &value) && value > 0) return true;
+    }
+    return false;
+  };
+  while (is_busy()) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+}
+
 std::size_t RocksdbStore::get_stored(std::string_view run_id) {
   require(database_->Get({}, id_key(run_id), &value_));
   return value_.size();

@@ -23,6 +23,8 @@ void RunlogStore::load(std::span<const Run> runs) {
 
 void RunlogStore::settle() { take(log_->seal_now()); }
 
+void RunlogStore::wait_idle() { take(log_->wait_idle()); }
+
 void RunlogStore::append_async(std::span<const Run> runs, std::function<void()> done) {
   Batch batch = log_->make_batch();
   for (const Run& run : runs) take(batch.add(run));

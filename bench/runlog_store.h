@@ -26,6 +26,8 @@ class RunlogStore final : public Store {
   void append(std::span<const Run> runs) override;
   void load(std::span<const Run> runs) override;
   void settle() override;
+  // Waits until nothing is left to seal or to merge.
+  void wait_idle();
   std::size_t get_stored(std::string_view run_id) override;
   const Run& get(std::string_view run_id) override;
   std::span<const RunHead> list(const PageRequest& request) override;
