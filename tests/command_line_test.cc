@@ -287,11 +287,11 @@ TEST_CASE("a reader that goes away is no error, a full device is") {
   std::string text;
   for (int i = 0; i < 3000; ++i) text += run_line(i, "a", i);
   const History history(text);
-  const CliResult piped = run_shell("$RUNLOG export --data " + history.data + " | head -n 1");
+  const CliResult piped = run_shell("\"$RUNLOG\" export --data " + history.data + " | head -n 1");
   CHECK(piped.exit_code == 0);
   CHECK(piped.err.empty());
   CHECK(lines_of(piped.out).size() == 1);
-  const CliResult full = run_shell("$RUNLOG export --data " + history.data + " > /dev/full");
+  const CliResult full = run_shell("\"$RUNLOG\" export --data " + history.data + " > /dev/full");
   CHECK(full.exit_code == kBroken);
   CHECK_THAT(full.err, Contains("No space left on device"));
 }

@@ -33,7 +33,10 @@ namespace runlog::faults {
 inline Environment shim_environment(const std::filesystem::path& watched,
                                     const std::filesystem::path& journal,
                                     const std::filesystem::path& acks) {
-  return {{"LD_PRELOAD", RUNLOG_IO_SHIM_PATH},
+  // LD_PRELOAD's names end at spaces, which the path of a checkout may have; a folder's do not.
+  const std::filesystem::path shim(RUNLOG_IO_SHIM_PATH);
+  return {{"LD_PRELOAD", shim.filename().string()},
+          {"LD_LIBRARY_PATH", shim.parent_path().string()},
           {kShimDirectory, watched.string()},
           {kShimJournal, journal.string()},
           {kShimAcks, acks.string()}};
