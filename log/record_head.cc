@@ -3,77 +3,11 @@
 #include <algorithm>
 
 #include "log/name_reader.h"
+#include "log/record_head_layout.h"
 #include "log/xxh.h"
 
 namespace runlog {
 namespace {
-
-// Persistent: never renumber. Where the fields of the fixed part stand.
-constexpr std::size_t kAtHeadBytes = 4;
-constexpr std::size_t kAtVersion = 6;
-constexpr std::size_t kAtFlags = 7;
-constexpr std::size_t kAtBodyBytes = 8;
-constexpr std::size_t kAtBodyChecksum = 12;
-constexpr std::size_t kAtRecordedAt = 16;
-constexpr std::size_t kAtSupersedes = 22;
-constexpr std::size_t kAtStartedAt = 28;
-constexpr std::size_t kAtPresent = 34;
-static_assert(kAtPresent + 2 == kHeadFixedBytes);
-
-// Persistent: never renumber. Bits of the flags byte, above the status.
-constexpr std::uint8_t kStatusMask = 3;
-constexpr std::uint8_t kIdIsUuid = 1 << 2;
-constexpr std::uint8_t kBodyIsCompressed = 1 << 3;
-constexpr std::uint8_t kHasFinished = 1 << 4;
-constexpr std::uint8_t kHasDuration = 1 << 5;
-constexpr std::uint8_t kDurationDiffers = 1 << 6;  // from finished − started, or there is no finish
-
-// Persistent: never renumber. Which fields the tail has, in the order in which they stand there.
-enum Present : std::uint16_t {
-  kHasCounts = 1 << 0,
-  kHasDictionary = 1 << 1,
-  kHasVersion = 1 << 2,
-  kHasUser = 1 << 3,
-  kHasOrganization = 1 << 4,
-  kHasTriggerType = 1 << 5,
-  kHasTriggerObject = 1 << 6,
-  kHasRecordId = 1 << 7,
-  kHasNode = 1 << 8,
-  kHasFailingNode = 1 << 9,
-  kHasCode = 1 << 10,
-  kHasMessage = 1 << 11,
-  kMessageIsCut = 1 << 12,
-  kHasFingerprint = 1 << 13,
-  kHasLabels = 1 << 14,
-};
-
-template <typename T>
-T load(std::span<const std::byte> bytes, std::size_t at) {
-  T value;
-  std::memcpy(&value, bytes.data() + at, sizeof value);
-  return value;
-}
-
-template <typename T>
-void store(std::byte* bytes, std::size_t at, T value) {
-  std::memcpy(bytes + at, &value, sizeof value);
-}
-
-std::uint64_t load48(std::span<const std::byte> bytes, std::size_t at) {
-  return load<std::uint32_t>(bytes, at) |
-         std::uint64_t(load<std::uint16_t>(bytes, at + 4)) << 32;
-}
-
-void store48(std::byte* bytes, std::size_t at, std::uint64_t value) {
-  store(bytes, at, std::uint32_t(value));
-  store(bytes, at + 4, std::uint16_t(value >> 32));
-}
-
-std::int64_t load_time(std::span<const std::byte> bytes, std::size_t at) {
-  return std::int64_t(load48(bytes, at) << 16) >> 16;
-}
-
-std::uint8_t flags_of(std::span<const std::byte> head) { return std::uint8_t(head[kAtFlags]); }
 
 std::uint32_t head_checksum(std::span<const std::byte> head, SequenceNumber sequence) {
   return std::uint32_t(
@@ -90,15 +24,6 @@ std::uint32_t head_checksum(std::span<const std::byte> head, SequenceNumber sequ
     reader.text();
   }
   return reader;
-}
-
-void write_stored_text(Symbol symbol, std::string_view text, ByteWriter& out) {
-  if (symbol != 0) {
-    out.varint(std::uint64_t(symbol) << 1);
-  } else {
-    out.varint(std::uint64_t(text.size()) << 1 | 1);
-    out.bytes(text.data(), text.size());
-  }
 }
 
 // The fields in front of the names; returns a reader behind them.
@@ -177,169 +102,6 @@ std::string_view head_message(std::string_view message) {
   return message.substr(0, end);
 }
 
-// ---- writing --------------------------------------------------------------------------------
-
-namespace {
-
-// Writes the tail's fields and notes which there are.
-class TailWriter {
- public:
-  TailWriter(const Run& run, SymbolWriter& symbols, ByteWriter& out)
-      : run_(run), symbols_(symbols), out_(out) {}
-
-  std::uint16_t write(const BodyPlace& body) {
-    write_counts();
-    if (body.dictionary != 0) {
-      present_ |= kHasDictionary;
-      out_.varint(body.dictionary);
-    }
-    if (run_.flow_version) {
-      present_ |= kHasVersion;
-      out_.signed_varint(*run_.flow_version);
-    }
-    name(kHasUser, NameKind::kUser, "userId", run_.user_id);
-    name(kHasOrganization, NameKind::kOrganization, "organizationId", run_.organization_id);
-    name(kHasTriggerType, NameKind::kTriggerType, "triggerType", run_.trigger_type);
-    name(kHasTriggerObject, NameKind::kTriggerObject, "triggerObject", run_.trigger_object);
-    if (run_.trigger_record_id) {
-      present_ |= kHasRecordId;
-      symbols_.check_name("triggerRecordId", *run_.trigger_record_id);
-      out_.text(*run_.trigger_record_id);
-    }
-    name(kHasNode, NameKind::kNode, "nodeId", run_.node_id);
-    if (run_.error) write_error(*run_.error);
-    if (!run_.labels.empty()) write_labels();
-    return present_;
-  }
-
- private:
-  void write_counts() {
-    if (!run_.summary) return;
-    const RunSummary& summary = *run_.summary;
-    if (summary.selected == 0 && summary.acted == 0 && summary.unmeasured == 0) return;
-    present_ |= kHasCounts;
-    out_.signed_varint(summary.selected);
-    out_.signed_varint(summary.acted);
-    out_.signed_varint(summary.unmeasured);
-  }
-
-  void name(Present bit, NameKind kind, std::string_view field, const OptionalText& text) {
-    if (!text) return;
-    present_ |= bit;
-    write_stored_text(symbols_.symbol(kind, field, *text), *text, out_);
-  }
-
-  void write_error(const RunError& error) {
-    name(kHasFailingNode, NameKind::kNode, "error.nodeId", error.node_id);
-    name(kHasCode, NameKind::kErrorCode, "error.code", error.code);
-    if (!error.message) return;
-    symbols_.check_free_text("error.message", *error.message);
-    const std::string_view kept = head_message(*error.message);
-    present_ |= kHasMessage;
-    if (kept.size() != error.message->size()) present_ |= kMessageIsCut;
-    out_.text(kept);
-    // Without a symbol for it the fingerprint is computed again from the message when needed.
-    const std::string fingerprint = error_fingerprint(kept);
-    if (const Symbol symbol =
-            symbols_.symbol(NameKind::kFingerprint, "error.message", fingerprint)) {
-      present_ |= kHasFingerprint;
-      out_.varint(symbol);
-    }
-  }
-
-  void write_labels() {
-    if (run_.labels.size() > kMaxLabels) {
-      symbols_.refuse(ErrorCode::TooLarge,
-                      "field 'labels' has " + std::to_string(run_.labels.size()) +
-                          " members; the limit is " + std::to_string(kMaxLabels));
-      return;
-    }
-    present_ |= kHasLabels;
-    out_.varint(run_.labels.size());
-    for (const auto& [key, value] : run_.labels) {
-      if (key.find('=') != std::string_view::npos) {
-        symbols_.refuse(ErrorCode::InvalidArgument,
-                        "field 'labels' has the key '" + std::string(key) + "', which contains '='");
-        return;
-      }
-      const std::string name = label_name(key, value);
-      write_stored_text(symbols_.symbol(NameKind::kLabel, "labels", name), name, out_);
-    }
-  }
-
-  const Run& run_;
-  SymbolWriter& symbols_;
-  ByteWriter& out_;
-  std::uint16_t present_ = 0;
-};
-
-bool check_required(const Run& run, SymbolWriter& symbols) {
-  if (run.run_id.empty()) symbols.refuse(ErrorCode::InvalidArgument, "field 'runId' is empty");
-  if (run.flow_name.empty()) {
-    symbols.refuse(ErrorCode::InvalidArgument, "field 'flowName' is empty");
-  }
-  if (run.started_at < kMinStoredTime || run.started_at > kMaxStoredTime) {
-    symbols.refuse(ErrorCode::InvalidArgument,
-                   "field 'startedAt' is " + std::to_string(run.started_at) +
-                       " ms, which is further from 1970 than 4,459 years");
-  }
-  if (std::size_t(run.status) >= kRunStatusCount) {
-    symbols.refuse(ErrorCode::InvalidArgument, "field 'status' is not one of the four that end a run");
-  }
-  return true;
-}
-
-}  // namespace
-
-void write_head(const Run& run, const BodyPlace& body, SymbolWriter& symbols, ByteWriter& out) {
-  check_required(run, symbols);
-  out.clear();
-  out.skip(kHeadFixedBytes);
-  std::uint8_t flags = std::uint8_t(run.status) & kStatusMask;
-  std::array<std::uint8_t, 16> uuid;
-  if (uuid_of(run.run_id, uuid)) {
-    flags |= kIdIsUuid;
-    out.bytes(uuid.data(), uuid.size());
-  } else {
-    symbols.check_name("runId", run.run_id);
-    out.text(run.run_id);
-  }
-  const Symbol flow = symbols.symbol(NameKind::kFlow, "flowName", run.flow_name);
-  if (flow == 0) {
-    symbols.refuse(ErrorCode::TooLarge, "field 'flowName' does not fit into the log's name table");
-  }
-  out.varint(flow);
-  const std::int64_t finished_delta =
-      run.finished_at ? minus(*run.finished_at, run.started_at) : 0;
-  if (run.finished_at) {
-    flags |= kHasFinished;
-    out.signed_varint(finished_delta);
-  }
-  if (run.duration_ms) {
-    flags |= kHasDuration;
-    if (!run.finished_at || *run.duration_ms != finished_delta) {
-      flags |= kDurationDiffers;
-      out.signed_varint(*run.duration_ms);
-    }
-  }
-  if (body.compressed) flags |= kBodyIsCompressed;
-  const std::uint16_t present = TailWriter(run, symbols, out).write(body);
-  if (out.size() > kMaxHeadBytes) {
-    symbols.refuse(ErrorCode::TooLarge, "the names and labels of the run take " +
-                                            std::to_string(out.size()) + " bytes; the limit is " +
-                                            std::to_string(kMaxHeadBytes));
-  }
-  std::byte* head = out.data();
-  std::memset(head, 0, kHeadFixedBytes);
-  store(head, kAtHeadBytes, std::uint16_t(out.size()));
-  store(head, kAtVersion, kHeadVersion);
-  store(head, kAtFlags, flags);
-  store(head, kAtBodyBytes, body.bytes);
-  store(head, kAtBodyChecksum, body.checksum);
-  store48(head, kAtStartedAt, std::uint64_t(run.started_at));
-  store(head, kAtPresent, present);
-}
-
 void finish_record(std::span<std::byte> record, SequenceNumber sequence, UnixMs recorded_at,
                    SequenceNumber supersedes) {
   store48(record.data(), kAtRecordedAt, std::uint64_t(recorded_at));
@@ -347,7 +109,7 @@ void finish_record(std::span<std::byte> record, SequenceNumber sequence, UnixMs 
   store(record.data(), 0, head_checksum(record.first(head_bytes(record)), sequence));
 }
 
-// ---- reading --------------------------------------------------------------------------------
+// ---- checked and looked at in place -----------------------------------------------------------
 
 Expected<HeadView> HeadView::open(std::span<const std::byte> record, SequenceNumber sequence) {
   if (record.size() < kHeadFixedBytes) {
