@@ -1,5 +1,6 @@
 #include "log/entry_source.h"
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdlib>
 #include <fcntl.h>
@@ -32,21 +33,33 @@ constexpr NamedTable kTables[] = {{"d", LmdbTable::kDictionaries},
 // A read transaction keeps the writer from reusing pages, so it is short: so many entries.
 constexpr unsigned kEntriesPerTransaction = 1000;
 
-Expected<void> read_table(LmdbEnv& env, const NamedTable& table, const LmdbVisit& visit) {
+// Reads the first `entries` of a table, or all if there are fewer.
+Expected<void> read_table(LmdbEnv& env, const NamedTable& table, std::uint64_t entries,
+                          const LmdbVisit& visit) {
   std::uint64_t next = 0;
-  for (bool more = true; more;) {
+  while (entries > 0) {
     auto read = LmdbRead::begin(env);
     if (!read) return tl::unexpected(read.error());
-    unsigned left = kEntriesPerTransaction;
+    const std::uint64_t wanted = std::min<std::uint64_t>(entries, kEntriesPerTransaction);
+    std::uint64_t left = wanted;
     auto scanned = read->scan(table.table, next, [&](std::uint64_t key, Bytes value) {
       visit(table.name, key, value);
       next = key + 1;
       return --left > 0;
     });
     if (!scanned) return scanned;
-    more = left == 0;
+    if (left > 0) return {};
+    entries -= wanted;
   }
   return {};
+}
+
+// Records are only ever added at the end, each in the transaction that brings its names. So the
+// names that are read from now on serve the records that are there now, and no later ones.
+Expected<std::uint64_t> count_records(LmdbEnv& env) {
+  auto read = LmdbRead::begin(env);
+  if (!read) return tl::unexpected(read.error());
+  return read->entries(LmdbTable::kRecords);
 }
 
 Expected<void> read_beside_writer(const std::filesystem::path& directory,
@@ -58,8 +71,12 @@ Expected<void> read_beside_writer(const std::filesystem::path& directory,
     env = LmdbEnv::open(directory, options);
   if (!env) return tl::unexpected(env.error());
   restart();
-  for (const NamedTable& table : kTables)
-    if (auto done = read_table(**env, table, visit); !done) return done;
+  const auto records = count_records(**env);
+  if (!records) return tl::unexpected(records.error());
+  for (const NamedTable& table : kTables) {
+    const std::uint64_t entries = table.table == LmdbTable::kRecords ? *records : UINT64_MAX;
+    if (auto done = read_table(**env, table, entries, visit); !done) return done;
+  }
   return {};
 }
 

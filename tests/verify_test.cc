@@ -1,7 +1,9 @@
 // verify: damage of every kind is reported with its place, and a sound log is sound.
 #include "log/verify.h"
 
+#include "log/entry_source.h"
 #include "log/lmdb_env.h"
+#include "log/segment.h"
 #include "tests/damaged_log.h"
 
 using namespace runlog;
@@ -198,6 +200,22 @@ TEST_CASE("unknown files and directories are notes, not damage") {
   CHECK(report.damage.empty());
   CHECK(mentions(report.notes, "00009999"));
   CHECK(mentions(report.notes, "lost+found"));
+}
+
+TEST_CASE("reading beside a writer gives no record that came after the names were read") {
+  TempDir dir;
+  auto writer = open_log(dir.path());
+  must(writer->append(SampleRun("before", "flow_before").run()));
+  const auto snapshot = *writer->snapshot();
+  const fs::path segment = segment_directory(dir.path(), snapshot->segments[0].segment->id());
+  std::vector<std::uint64_t> records;
+  const auto visit = [&](const std::string& table, std::uint64_t key, Bytes) {
+    if (table == "n")
+      must(writer->append(SampleRun("while " + std::to_string(key), "flow_while").run()));
+    if (table == "r") records.push_back(key);
+  };
+  must(read_entries(segment, Writer::kOtherProcess, [&] { records.clear(); }, visit));
+  CHECK(records == std::vector<std::uint64_t>{1});
 }
 
 TEST_CASE("verify runs beside a writer in the same process and changes nothing for it") {
