@@ -99,11 +99,15 @@ Expected<std::vector<AppendResult>> Appender::append(std::vector<EncodedRun> run
       if (interval_error_) return tl::unexpected(*std::exchange(interval_error_, std::nullopt));
     }
     const std::size_t count = runs.size();
-    append_async(std::move(runs), [this](Expected<std::vector<AppendResult>> done) {
+    auto request = std::make_unique<CommitRequest>();
+    request->runs = std::move(runs);
+    request->done = [this](Expected<std::vector<AppendResult>> done) {
       if (done) return;
       std::lock_guard lock(interval_mutex_);
       interval_error_ = done.error();
-    });
+    };
+    // What keeps the runs out of the queue is told to their own caller, not to the next one.
+    if (auto queued = queue(request); !queued) return tl::unexpected(queued.error());
     return std::vector<AppendResult>(count);
   }
   CommitRequest request;
@@ -118,14 +122,22 @@ void Appender::append_async(std::vector<EncodedRun> runs,
                             std::function<void(Expected<std::vector<AppendResult>>)> done) {
   auto request = std::make_unique<CommitRequest>();
   request->runs = std::move(runs);
-  if (auto looked_up = look_up(*request); !looked_up)
-    return done(tl::unexpected(looked_up.error()));
   request->done = std::move(done);
-  if (!committer_.submit(request)) request->done(tl::unexpected(closed_error()));
+  if (auto queued = queue(request); !queued) request->done(tl::unexpected(queued.error()));
+}
+
+Expected<void> Appender::queue(std::unique_ptr<CommitRequest>& request) {
+  if (auto looked_up = look_up(*request); !looked_up) return looked_up;
+  if (!committer_.submit(request)) return tl::unexpected(closed_error());
+  return {};
 }
 
 Expected<void> Appender::close() {
   committer_.close();
+  {
+    std::lock_guard roll_lock(roll_mutex_);
+    closed_ = true;
+  }
   std::lock_guard lock(interval_mutex_);
   if (interval_error_) return tl::unexpected(*std::exchange(interval_error_, std::nullopt));
   return {};
@@ -374,6 +386,7 @@ Expected<void> Appender::roll() {
 
 Expected<void> Appender::close_segment() {
   std::lock_guard roll_lock(roll_mutex_);
+  if (closed_) return tl::unexpected(closed_error());
   const auto close = [&]() -> Expected<void> {
     if (needs_mending_)
       if (auto mended = mend(); !mended) return mended;

@@ -58,6 +58,8 @@ class Appender {
     std::size_t first_segment;
   };
   Expected<void> look_up(CommitRequest& request) const;
+  // Hands over a request whose `done` is set; after a failure the caller still has it.
+  Expected<void> queue(std::unique_ptr<CommitRequest>& request);
   void commit_group(std::span<CommitRequest* const> group);
   Expected<void> decide_all(std::span<CommitRequest* const> group);
   Expected<AppendResult> decide(EncodedRun& run, KnownRun known, UnixMs now,
@@ -89,7 +91,8 @@ class Appender {
   std::mutex interval_mutex_;
   std::optional<Error> interval_error_;  // of a commit that nobody waited for
 
-  std::mutex roll_mutex_;  // close_segment() against commits
+  std::mutex roll_mutex_;  // close_segment() against commits and close()
+  bool closed_ = false;    // under roll_mutex_: another process may write from here on
   Committer committer_;    // last: its thread uses all of the above
 };
 

@@ -57,7 +57,7 @@ Error explain_write_failure(Error error, const std::filesystem::path& directory)
                        std::uint64_t(room.f_bavail) * room.f_frsize < kHardlyAnyRoom;
   if (error.code == ErrorCode::DiskFull || is_full)
     return {ErrorCode::DiskFull,
-            fmt::format("the disk of '{}' is full: {}; nothing that was acknowledged is lost, and "
+            fmt::format("the disk of '{}' is full: {}; nothing that was committed is lost, and "
                         "writing works again when there is room",
                         directory.string(), error.message)};
   return {ErrorCode::OutcomeUnknown,

@@ -56,7 +56,7 @@ Expected<void> Log::close() {
   if (impl_->closed || !impl_->appender) return {};
   impl_->closed = true;
   auto done = impl_->appender->close();
-  impl_->maintenance.reset();
+  impl_->maintenance->stop();  // it stays for those that wait in it
   // Snapshots that readers hold keep their segments; another process may write from here on.
   impl_->writing->lock.reset();
   return done;

@@ -28,7 +28,9 @@ namespace runlog {
 
 struct LogOptions {
   // kDurable: append returns after the commit is on disk. kInterval: append returns when the run is
-  // queued, and one synced commit is made every `interval`; a crash loses what was not committed.
+  // queued, and one synced commit is made every `interval`; a crash loses what was not committed,
+  // and so does a commit that fails: the next append, or close(), returns its error and stores
+  // nothing, and everything since the last success should be appended again.
   enum class Durability { kDurable, kInterval };
   Durability durability = Durability::kDurable;
   std::chrono::milliseconds interval{20};

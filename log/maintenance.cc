@@ -54,13 +54,13 @@ Maintenance::Maintenance(LogState& state) : state_(state) {
   thread_ = std::thread([this] { run(); });
 }
 
-Maintenance::~Maintenance() {
+void Maintenance::stop() {
   {
     std::lock_guard lock(mutex_);
     stop_ = true;
   }
   changed_.notify_all();
-  thread_.join();
+  if (thread_.joinable()) thread_.join();
 }
 
 void Maintenance::wake() {
@@ -76,6 +76,7 @@ Expected<void> Maintenance::wait_idle() {
   wanted_ = true;
   changed_.notify_all();
   changed_.wait(lock, [&] { return stop_ || (!wanted_ && !busy_); });
+  if (stop_) return fail(ErrorCode::Closed, "the log is closed");
   if (error_) return tl::unexpected(*error_);
   return {};
 }

@@ -16,11 +16,13 @@ namespace runlog {
 class Maintenance {
  public:
   explicit Maintenance(LogState& state);
-  ~Maintenance();
+  ~Maintenance() { stop(); }
 
+  // Ends the background work and waits for its thread. One thread at a time.
+  void stop();
   // Says that there may be something to do.
   void wake();
-  // Waits until nothing is left to do. Errors: what kept the last round from finishing.
+  // Waits until nothing is left to do. Errors: what kept the last round from finishing; Closed.
   Expected<void> wait_idle();
 
  private:

@@ -163,6 +163,31 @@ TEST_CASE("a closed log refuses appends, and its snapshots stay readable") {
   CHECK(get(snapshot, "run_a"));
 }
 
+TEST_CASE("interval mode refuses every append to a closed log") {
+  TempDir dir;
+  LogOptions options;
+  options.durability = LogOptions::Durability::kInterval;
+  auto log = open_log(dir.path(), options);
+  must(log->append(SampleRun("run_a").run()));
+  must(log->close());
+  for (int i = 0; i < 4; ++i) {
+    const auto result = log->append(SampleRun("run_b").run());
+    REQUIRE(!result);
+    CHECK(result.error().code == ErrorCode::Closed);
+  }
+}
+
+TEST_CASE("a closed log is neither sealed nor waited for") {
+  TempDir dir;
+  auto log = open_log(dir.path());
+  must(log->append(SampleRun("run_a").run()));
+  must(log->close());
+  CHECK(log->seal_now().error().code == ErrorCode::Closed);
+  CHECK(log->wait_idle().error().code == ErrorCode::Closed);
+  auto next = open_log(dir.path());
+  CHECK((*next->snapshot())->segments.size() == 1);
+}
+
 TEST_CASE("a log opened for reading follows what the writer commits, seals and merges") {
   TempDir dir;
   LogOptions options;
