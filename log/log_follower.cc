@@ -39,16 +39,21 @@ Expected<std::unique_ptr<LogFollower>> LogFollower::open(const std::filesystem::
 Expected<void> LogFollower::reload() {
   Expected<void> result;
   for (int tries = 0; tries < kMaxTries; ++tries) {
+    result = {};
     auto contents = state_.catalog->read();
     if (!contents) return tl::unexpected(contents.error());
-    const auto known = state_.current->get();
-    auto snapshot = open_segments(state_, *contents, known.get());
-    if (snapshot) {
-      state_.current->change([&](Snapshot& next) { next = std::move(*snapshot); });
+    // Within an edit, because it folds what the writer has appended since.
+    state_.current->change([&](Snapshot& next) {
+      auto snapshot = open_segments(state_, *contents, &next);
+      if (snapshot)
+        next = std::move(*snapshot);
+      else
+        result = tl::unexpected(snapshot.error());
+    });
+    if (result) {
       generation_ = contents->generation;
       return {};
     }
-    result = tl::unexpected(snapshot.error());
     const auto generation = state_.catalog->generation();
     if (!generation || *generation == contents->generation) return result;
   }
