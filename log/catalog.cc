@@ -24,11 +24,26 @@ Error damaged(const LmdbEnv& env, const std::string& what) {
   return {ErrorCode::Corruption, fmt::format("'{}' is damaged: {}", env.file().string(), what)};
 }
 
+// A process that began to make this log may have died between making a directory and syncing the one
+// that holds it; make_directory() finds it there and does nothing. Which directories above the log
+// were made for it nobody knows any more, but those could be opened.
+Expected<void> sync_path_to(const std::filesystem::path& log) {
+  if (auto synced = sync_directory(log); !synced) return synced;
+  auto parent = std::filesystem::absolute(log / ".").lexically_normal().parent_path().parent_path();
+  if (auto synced = sync_directory(parent); !synced) return synced;
+  while (parent.has_relative_path()) {
+    parent = parent.parent_path();
+    (void)sync_directory(parent);
+  }
+  return {};
+}
+
 }  // namespace
 
 Expected<std::unique_ptr<Catalog>> Catalog::create(const std::filesystem::path& log) {
   if (auto made = make_directory(log / "state"); !made) return tl::unexpected(made.error());
   if (auto made = make_directory(log / "segments"); !made) return tl::unexpected(made.error());
+  if (auto synced = sync_path_to(log); !synced) return tl::unexpected(synced.error());
   LmdbEnv::Options options;
   options.map_bytes = kStateMapBytes;
   auto env = LmdbEnv::open(log / "state", options);
