@@ -146,14 +146,23 @@ FileMapping::~FileMapping() {
 Expected<std::unique_ptr<WriterLock>> WriterLock::take(const std::filesystem::path& file) {
   Descriptor descriptor(::open(file.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644));
   if (descriptor.get() < 0) return tl::unexpected(system_error(errno, "open", file));
-  constexpr int kTries = 50;
+  // A reader lets go when it has opened the log, however large that is; a writer may never.
+  constexpr int kTriesBesideWriter = 50, kTriesBesideReaders = 3000;
+  bool only_readers = false;
   int locked = ::flock(descriptor.get(), LOCK_EX | LOCK_NB);
-  for (int tries = 1; locked != 0 && errno == EWOULDBLOCK && tries < kTries; ++tries) {
+  for (int tries = 1; locked != 0 && errno == EWOULDBLOCK; ++tries) {
+    only_readers = ::flock(descriptor.get(), LOCK_SH | LOCK_NB) == 0;
+    if (only_readers) ::flock(descriptor.get(), LOCK_UN);
+    errno = EWOULDBLOCK;
+    if (tries >= (only_readers ? kTriesBesideReaders : kTriesBesideWriter)) break;
     std::this_thread::sleep_for(std::chrono::milliseconds(10));
     locked = ::flock(descriptor.get(), LOCK_EX | LOCK_NB);
   }
   if (locked != 0) {
     if (errno != EWOULDBLOCK) return tl::unexpected(system_error(errno, "lock", file));
+    if (only_readers)
+      return fail(ErrorCode::Busy, fmt::format("the log in '{}' is being opened by readers",
+                                               file.parent_path().string()));
     char holder[32] = {};
     if (::pread(descriptor.get(), holder, sizeof holder - 1, 0) <= 0)
       std::strcpy(holder, "unknown");

@@ -64,8 +64,8 @@ class FileMapping {
 // dies, however it dies.
 class WriterLock {
  public:
-  // Waits half a second for readers that keep writers out. Errors: Busy (names the holder's process
-  // id); IoError.
+  // Waits half a minute for readers that keep writers out, half a second for a writer. Errors: Busy
+  // (names the writer's process id, or says that readers are opening the log); IoError.
   static Expected<std::unique_ptr<WriterLock>> take(const std::filesystem::path& file);
   // Keeps writers out for a moment, beside other readers. Null if there is a writer, or if the file
   // cannot be locked because nobody may write here.
