@@ -108,7 +108,7 @@ Expected<void> LmdbEnv::start(bool after_failed_commit) {
   if (options_.is_read_only()) flags |= MDB_RDONLY;
   if (options_.no_sync) flags |= MDB_NOSYNC;
   int rc = mdb_env_open(env_, directory_.c_str(), flags, 0644);
-  if (options_.is_read_only() && (rc == EROFS || rc == EACCES)) {
+  if (options_.is_read_only() && rc == EROFS) {
     // A read-only file system has no writer, so nobody needs to know of this reader.
     mdb_env_close(env_);
     mdb_env_create(&env_);
@@ -117,7 +117,11 @@ Expected<void> LmdbEnv::start(bool after_failed_commit) {
     rc = mdb_env_open(env_, directory_.c_str(), flags | MDB_NOLOCK, 0644);
   }
   if (rc != 0) {
-    Error failure = error(rc, "open");
+    // A reader that cannot enter itself there would have its pages reused by the writer.
+    Error failure = rc == EACCES && options_.is_read_only()
+                        ? system_error(rc, "open for writing, as readers must,",
+                                       directory_ / "lock.mdb")
+                        : error(rc, "open");
     stop();
     return tl::unexpected(std::move(failure));
   }

@@ -4,9 +4,12 @@
 #include <catch2/catch.hpp>
 
 #include <condition_variable>
+#include <filesystem>
 #include <mutex>
 #include <string>
+#include <sys/wait.h>
 #include <thread>
+#include <unistd.h>
 #include <vector>
 
 #include "log/file_io.h"
@@ -212,6 +215,27 @@ TEST_CASE("a log opened for reading follows what the writer commits, seals and m
     }
   }
   CHECK(reader.append(SampleRun("run_x").run()).error().code == ErrorCode::InvalidArgument);
+}
+
+TEST_CASE("a reader that may not write the lock file is refused by its name") {
+  TempDir dir;
+  std::filesystem::permissions(dir.path(), std::filesystem::perms(0755));
+  must(open_log(dir.path())->close());
+  std::filesystem::permissions(dir / "state/lock.mdb", std::filesystem::perms(0444));
+  const pid_t child = ::fork();
+  REQUIRE(child >= 0);
+  if (child == 0) {
+    if (::geteuid() == 0 && ::setuid(65534) != 0) ::_exit(2);
+    const auto log = Log::open_read_only(dir.path());
+    ::_exit(!log && log.error().code == ErrorCode::IoError &&
+                    log.error().message.find("lock.mdb") != std::string::npos
+                ? 0
+                : 1);
+  }
+  int status = 0;
+  REQUIRE(::waitpid(child, &status, 0) == child);
+  CHECK(WIFEXITED(status));
+  CHECK(WEXITSTATUS(status) == 0);
 }
 
 TEST_CASE("there is no log in an empty directory to read") {
