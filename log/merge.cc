@@ -13,9 +13,11 @@
 namespace runlog {
 namespace {
 
-// Beyond this a merge's output would not be merged again: what it saves in segments it would cost
-// in copying, and one dropped segment would give back too much at a time.
-constexpr std::uint64_t kMaxMergedBytes = 8ull << 30;
+// The inputs of one merge are no larger than this together: the output's index is in memory until it
+// is sealed, and one dropped segment should not give back too much at a time. A segment of half the
+// size is not merged any more, so that any two others fit, and what the bound has cut short is not
+// copied again.
+constexpr std::uint64_t kMaxMergedBytes = 1ull << 30;
 constexpr std::size_t kCopyBytesPerTransaction = 32u << 20;
 
 unsigned tier_of(std::uint64_t bytes, const LogOptions& options) {
@@ -162,13 +164,23 @@ void swap_in(LogState& state, const Snapshot& before, const MergeChoice& choice,
   });
 }
 
+// As many of the chosen segments, from the oldest on, as stay within the bound.
+MergeChoice bounded(const Snapshot& snapshot, MergeChoice choice) {
+  std::uint64_t bytes = 0;
+  for (std::size_t i = 0; i < choice.count; ++i) {
+    bytes += sealed(snapshot.segments[choice.first + i])->file_contents().size();
+    if (bytes > kMaxMergedBytes) choice.count = i;
+  }
+  return choice;
+}
+
 }  // namespace
 
 std::optional<MergeChoice> choose_merge(const Snapshot& snapshot, const LogOptions& options) {
   std::vector<std::optional<unsigned>> tiers;
   for (const SegmentView& view : snapshot.segments) {
     const SealedSegment* const segment = sealed(view);
-    if (segment == nullptr || segment->file_contents().size() >= kMaxMergedBytes)
+    if (segment == nullptr || segment->file_contents().size() >= kMaxMergedBytes / 2)
       tiers.push_back(std::nullopt);
     else
       tiers.push_back(tier_of(segment->file_contents().size(), options));
@@ -180,9 +192,9 @@ std::optional<MergeChoice> choose_merge(const Snapshot& snapshot, const LogOptio
         ++length;
         continue;
       }
-      if (length >= std::max(2u, options.merge_fanout)) {
+      if (length >= options.merge_fanout) {
         // The oldest ones first: the newest may still get company of their own size.
-        return MergeChoice{i - length, std::min<std::size_t>(length, options.merge_fanout)};
+        return bounded(snapshot, {i - length, options.merge_fanout});
       }
       length = 0;
     }

@@ -19,7 +19,8 @@ struct MergeChoice {
 
 // The neighbours that should be merged next, or nullopt. Size-tiered: as soon as merge_fanout
 // neighbours belong to a tier or to lower ones, they become one of a higher tier, so that a record
-// is copied once per tier and a log has at most (fanout − 1) segments a tier.
+// is copied once per tier and a log has at most (fanout − 1) segments a tier. Segments of half a GiB
+// are not merged any more, and no more than a GiB at a time.
 std::optional<MergeChoice> choose_merge(const Snapshot& snapshot, const LogOptions& options);
 
 // Merges them. Readers and appends go on meanwhile. Safe to repeat after a failure.
