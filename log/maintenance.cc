@@ -105,17 +105,14 @@ void Maintenance::run() {
 
 Expected<void> Maintenance::round() {
   for (;;) {
-    {
-      std::lock_guard lock(mutex_);
-      if (stop_) return {};
-    }
+    if (stop_) return {};
     auto sealed = seal_one(state_);
     if (!sealed) return tl::unexpected(sealed.error());
     if (*sealed) continue;
     if (!state_.options.merge) return {};
     const auto choice = choose_merge(*state_.current->get(), state_.options);
     if (!choice) return {};
-    if (auto merged = merge_segments(state_, *choice); !merged) return merged;
+    if (auto merged = merge_segments(state_, *choice, stop_); !merged) return merged;
   }
 }
 

@@ -2,6 +2,7 @@
 // neighbouring sealed ones of like size, so that a log has few segments however it grew.
 #pragma once
 
+#include <atomic>
 #include <condition_variable>
 #include <memory>
 #include <mutex>
@@ -34,7 +35,7 @@ class Maintenance {
   std::condition_variable changed_;
   bool wanted_ = true;  // somebody called wake() since the last round began
   bool busy_ = false;
-  bool stop_ = false;
+  std::atomic<bool> stop_ = false;  // set under mutex_
   std::optional<Error> error_;  // of the last round
   std::thread thread_;
 };

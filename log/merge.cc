@@ -37,13 +37,15 @@ const SealedSegment* sealed(const SegmentView& view) {
 // Copies names, dictionaries and visible records of one input.
 class Copier {
  public:
-  Copier(const Snapshot& snapshot, ActiveSegment& output) : snapshot_(snapshot), output_(output) {}
+  Copier(const Snapshot& snapshot, ActiveSegment& output, const std::atomic<bool>& stop)
+      : snapshot_(snapshot), output_(output), stop_(stop) {}
 
   Expected<void> copy(std::size_t position) {
     const SegmentView& view = snapshot_.segments[position];
     RecordReader reader(snapshot_);
     for (Ordinal ordinal = 0; ordinal < view.end; ++ordinal) {
       if (view.is_dead(ordinal)) continue;
+      if (stop_) return fail(ErrorCode::Closed, "the log was closed during a merge");
       if (auto done = copy_one(reader, position, ordinal); !done) return done;
     }
     return {};
@@ -85,6 +87,7 @@ class Copier {
 
   const Snapshot& snapshot_;
   ActiveSegment& output_;
+  const std::atomic<bool>& stop_;
   std::optional<LmdbWrite> write_;
   std::size_t uncommitted_bytes_ = 0;
 };
@@ -115,7 +118,8 @@ std::vector<SequenceNumber> supersedes_to_keep(const Snapshot& snapshot,
 }
 
 Expected<std::shared_ptr<ActiveSegment>> build(LogState& state, const Snapshot& snapshot,
-                                               const MergeChoice& choice, std::uint64_t id) {
+                                               const MergeChoice& choice, std::uint64_t id,
+                                               const std::atomic<bool>& stop) {
   const SequenceNumber base = snapshot.segments[choice.first].segment->base();
   std::size_t input_bytes = 0;
   for (std::size_t i = choice.first; i < choice.first + choice.count; ++i)
@@ -123,7 +127,7 @@ Expected<std::shared_ptr<ActiveSegment>> build(LogState& state, const Snapshot& 
   auto output = ActiveSegment::create(state.directory, state.header_of(id, base),
                                       input_bytes * 2 + (1ull << 30), true);
   if (!output) return output;
-  Copier copier(snapshot, **output);
+  Copier copier(snapshot, **output, stop);
   for (std::size_t i = choice.first; i < choice.first + choice.count; ++i) {
     auto done = copier.copy_tables(*sealed(snapshot.segments[i]));
     if (done) done = copier.copy(i);
@@ -202,7 +206,8 @@ std::optional<MergeChoice> choose_merge(const Snapshot& snapshot, const LogOptio
   return std::nullopt;
 }
 
-Expected<void> merge_segments(LogState& state, const MergeChoice& choice) {
+Expected<void> merge_segments(LogState& state, const MergeChoice& choice,
+                              const std::atomic<bool>& stop) {
   const auto snapshot = state.current->get();
   const auto& views = snapshot->segments;
   auto id = state.catalog->begin_segment(views[choice.first].segment->base());
@@ -212,7 +217,7 @@ Expected<void> merge_segments(LogState& state, const MergeChoice& choice) {
     (void)state.catalog->change({}, std::span(&*id, 1));
     return tl::unexpected(error);
   };
-  auto output = build(state, *snapshot, choice, *id);
+  auto output = build(state, *snapshot, choice, *id, stop);
   if (!output) return give_up(output.error());
   const std::uint64_t log_id = state.catalog->identity().log_id;
   auto entry = seal_segment(**output, log_id, supersedes_to_keep(*snapshot, choice));

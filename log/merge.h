@@ -2,6 +2,7 @@
 // sequence numbers, into one new segment, which then takes their place in one catalog commit.
 #pragma once
 
+#include <atomic>
 #include <cstddef>
 #include <optional>
 
@@ -24,7 +25,9 @@ struct MergeChoice {
 std::optional<MergeChoice> choose_merge(const Snapshot& snapshot, const LogOptions& options);
 
 // Merges them. Readers and appends go on meanwhile. Safe to repeat after a failure.
-// Errors: Corruption (a record that cannot be copied: nothing is changed); DiskFull; IoError.
-Expected<void> merge_segments(LogState& state, const MergeChoice& choice);
+// Errors: Corruption (a record that cannot be copied: nothing is changed); Closed (`stop` was set
+// while records were copied: likewise); DiskFull; IoError.
+Expected<void> merge_segments(LogState& state, const MergeChoice& choice,
+                              const std::atomic<bool>& stop);
 
 }  // namespace runlog
