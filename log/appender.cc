@@ -352,8 +352,8 @@ Expected<void> Appender::make_next() {
   auto created = ActiveSegment::create(state_.directory, state_.header_of(*id, base),
                                        state_.segment_map_bytes(), false);
   if (!created) {
-    (void)remove_directory(segment_directory(state_.directory, *id));
-    (void)state_.catalog->change({}, std::span(&*id, 1));
+    if (remove_directory(segment_directory(state_.directory, *id)))
+      (void)state_.catalog->change({}, std::span(&*id, 1));
     return tl::unexpected(created.error());
   }
   next_ = std::move(*created);

@@ -176,6 +176,7 @@ Expected<void> Catalog::change_locked(std::span<const CatalogEntry> put,
                                       std::span<const std::uint64_t> remove) {
   if (needs_mending_)
     if (auto mended = mend(); !mended) return mended;
+  if (put.empty() && remove.empty()) return {};
   if (auto done = commit(put, remove); !done) {
     needs_mending_ = true;
     (void)mend();

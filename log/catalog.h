@@ -34,7 +34,8 @@ class Catalog {
   Expected<std::uint64_t> generation() const;
 
   // Writes and removes entries in one transaction. Thread-safe. After a failure the catalog
-  // mends itself, and what it says is either the old or the new state: read() it again.
+  // mends itself, and what it says is either the old or the new state: read() it again, after an
+  // empty change, which writes nothing but succeeds only when what the catalog says is on disk.
   // Errors: DiskFull; IoError.
   Expected<void> change(std::span<const CatalogEntry> put,
                         std::span<const std::uint64_t> remove = {});

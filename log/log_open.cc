@@ -191,6 +191,35 @@ Expected<Snapshot> open_segments(LogState& state, const Catalog::Contents& conte
   return snapshot;
 }
 
+Expected<void> catch_up(LogState& state) {
+  if (auto certain = state.catalog->change({}); !certain) return certain;
+  Expected<void> result;
+  std::vector<std::uint64_t> removed;
+  state.current->change([&](Snapshot& next) {
+    auto contents = state.catalog->read();
+    if (!contents) {
+      result = tl::unexpected(contents.error());
+      return;
+    }
+    // Segments after the one that is appended to are the appender's to tell of.
+    const Segment& active = *next.segments.back().segment;
+    std::erase_if(contents->segments, [&](const CatalogEntry& entry) {
+      return entry.base >= active.base() && entry.id != active.id();
+    });
+    for (const CatalogEntry& entry : contents->segments)
+      if (entry.state == SegmentState::kBuilding || entry.state == SegmentState::kDropped)
+        removed.push_back(entry.id);
+    auto snapshot = open_segments(state, *contents, &next);
+    if (snapshot)
+      next = std::move(*snapshot);
+    else
+      result = tl::unexpected(snapshot.error());
+  });
+  for (const std::uint64_t id : removed)
+    if (result) result = remove_directory(segment_directory(state.directory, id));
+  return result ? state.catalog->change({}, removed) : result;
+}
+
 Expected<OpenedLog> open_for_writing(const std::filesystem::path& directory,
                                      const LogOptions& options) {
   if (auto good = check_options(options); !good) return tl::unexpected(good.error());

@@ -21,6 +21,10 @@ struct OpenedLog {
 Expected<OpenedLog> open_for_writing(const std::filesystem::path& directory,
                                      const LogOptions& options);
 
+// Makes a running writer's snapshot and files what the catalog says, after a change of it by the
+// maintenance failed: the change may have taken effect. Errors: Corruption; IoError; DiskFull.
+Expected<void> catch_up(LogState& state);
+
 // The segments of a catalog as a snapshot, with what they hide. Segments that `reuse` already has
 // open in the right form are taken from there. Errors: Corruption; IoError.
 Expected<Snapshot> open_segments(LogState& state, const Catalog::Contents& contents,

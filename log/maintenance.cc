@@ -5,6 +5,7 @@
 
 #include "log/active_segment.h"
 #include "log/learning.h"
+#include "log/log_open.h"
 #include "log/merge.h"
 #include "log/seal.h"
 #include "log/sealed_segment.h"
@@ -93,8 +94,9 @@ void Maintenance::run() {
     if (stop_) return;
     wanted_ = false;
     busy_ = true;
+    const bool after_failure = error_.has_value();
     lock.unlock();
-    auto done = round();
+    auto done = round(after_failure);
     lock.lock();
     busy_ = false;
     error_ = done ? std::nullopt
@@ -103,7 +105,11 @@ void Maintenance::run() {
   }
 }
 
-Expected<void> Maintenance::round() {
+Expected<void> Maintenance::round(bool after_failure) {
+  // Sealing and merging start from what the catalog says; a merge's output that it does not name as
+  // sealed goes here.
+  if (after_failure)
+    if (auto done = catch_up(state_); !done) return done;
   for (;;) {
     if (stop_) return {};
     auto sealed = seal_one(state_);

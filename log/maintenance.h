@@ -28,7 +28,7 @@ class Maintenance {
 
  private:
   void run();
-  Expected<void> round();
+  Expected<void> round(bool after_failure);
 
   LogState& state_;
   std::mutex mutex_;

@@ -213,8 +213,8 @@ Expected<void> merge_segments(LogState& state, const MergeChoice& choice,
   auto id = state.catalog->begin_segment(views[choice.first].segment->base());
   if (!id) return tl::unexpected(id.error());
   const auto give_up = [&](const Error& error) -> Expected<void> {
-    (void)remove_directory(segment_directory(state.directory, *id));
-    (void)state.catalog->change({}, std::span(&*id, 1));
+    if (remove_directory(segment_directory(state.directory, *id)))
+      (void)state.catalog->change({}, std::span(&*id, 1));
     return tl::unexpected(error);
   };
   auto output = build(state, *snapshot, choice, *id, stop);

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "log/verify.h"
 #include "tests/faults/driver_run.h"
 #include "tests/faults/replay.h"
 
@@ -27,13 +28,14 @@ DriverOptions scenario(const char* option) {
 // Runs the scenario with the n-th operation of a class refused. False when the scenario has no so
 // many operations.
 bool run_refused(const DriverRun& run, DriverOptions options, const char* which, int nth,
-                 const char* with, int times) {
+                 const char* with, int times, Ending* how = nullptr) {
   options.environment = {{which, std::to_string(nth)},
                          {kShimFailWith, with},
                          {kShimFailTimes, std::to_string(times)}};
   const Ending ending = run.record(options);
   INFO(ending.text() << "\n" << run.ack_lines());
   CHECK(ending.signal == 0);
+  if (how != nullptr) *how = ending;
   return was_injected(run);
 }
 
@@ -50,7 +52,14 @@ void refuse_each(const char* with, int times, int step) {
       DriverRun run;
       const DriverOptions options = scenario("keep-trying");
       INFO(which << "=" << nth << " with " << with << ", " << times << " times");
-      if (!run_refused(run, options, which, nth, with, times)) break;
+      Ending ending;
+      if (!run_refused(run, options, which, nth, with, times, &ending)) break;
+      // A log that went on to seal everything has left nothing lying about.
+      if (ending.exit_code == 0) {
+        const auto report = verify_log(run.log());
+        REQUIRE(report);
+        CHECK(report->notes == std::vector<std::string>());
+      }
       CHECK(judge(run, options) == "");
       const bool opened = run.ack_lines().find("E open") == std::string::npos;
       // One refusal must not stop the log for good: it heals itself, and goes on.
