@@ -167,6 +167,8 @@ LogInfo Log::describe() {
     if (const auto bytes = state.dictionaries->bytes(number); !bytes.empty())
       result.dictionaries.push_back({number, bytes.size()});
   result.names = state.names->end() - 1;
+  if (impl_->maintenance)
+    if (const auto problem = impl_->maintenance->problem()) result.problem = problem->message;
   return result;
 }
 

@@ -100,6 +100,9 @@ struct LogInfo {
   std::vector<DictionaryInfo> dictionaries;
   std::uint64_t names = 0;
   bool incomplete = false;
+  // What keeps segments from being sealed or merged, which is tried again unless they are damaged;
+  // empty: nothing does.
+  std::string problem;
 };
 
 class Log {

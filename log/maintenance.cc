@@ -1,5 +1,6 @@
 #include "log/maintenance.h"
 
+#include <algorithm>
 #include <chrono>
 #include <utility>
 
@@ -19,15 +20,16 @@ void learn_from(LogState& state, const Segment& sealed) {
     if (snapshot->segments[i].segment.get() == &sealed) learn_dictionary(state, *snapshot, i);
 }
 
-// Seals the oldest closed segment of the log. False: there is none.
-Expected<bool> seal_one(LogState& state) {
-  const auto snapshot = state.current->get();
-  std::shared_ptr<const Segment> closed;
-  for (std::size_t i = 0; i + 1 < snapshot->segments.size() && !closed; ++i)
-    if (snapshot->segments[i].segment->environment() != nullptr)
-      closed = snapshot->segments[i].segment;
-  if (!closed) return false;
+// The oldest closed segment with an id that is not in `except`, or null.
+const SegmentView* oldest_closed(const Snapshot& snapshot, std::span<const std::uint64_t> except) {
+  for (const SegmentView& view : std::span(snapshot.segments).first(snapshot.segments.size() - 1))
+    if (view.segment->environment() != nullptr &&
+        std::find(except.begin(), except.end(), view.segment->id()) == except.end())
+      return &view;
+  return nullptr;
+}
 
+Expected<void> seal(LogState& state, const std::shared_ptr<const Segment>& closed) {
   // A closed segment is nobody's to change any more but the maintenance's.
   auto& segment = const_cast<ActiveSegment&>(static_cast<const ActiveSegment&>(*closed));
   auto entry = seal_segment(segment, state.catalog->identity().log_id, segment.supersedes());
@@ -46,7 +48,7 @@ Expected<bool> seal_one(LogState& state) {
       if (view.segment == closed) view.segment = *sealed;
   });
   if (state.options.train_dictionary) learn_from(state, **sealed);
-  return true;
+  return {};
 }
 
 }  // namespace
@@ -78,8 +80,13 @@ Expected<void> Maintenance::wait_idle() {
   changed_.notify_all();
   changed_.wait(lock, [&] { return stop_ || (!wanted_ && !busy_); });
   if (stop_) return fail(ErrorCode::Closed, "the log is closed");
-  if (error_) return tl::unexpected(*error_);
+  if (const auto known = problem_locked()) return tl::unexpected(*known);
   return {};
+}
+
+std::optional<Error> Maintenance::problem() const {
+  std::lock_guard lock(mutex_);
+  return problem_locked();
 }
 
 void Maintenance::run() {
@@ -112,14 +119,28 @@ Expected<void> Maintenance::round(bool after_failure) {
     if (auto done = catch_up(state_); !done) return done;
   for (;;) {
     if (stop_) return {};
-    auto sealed = seal_one(state_);
-    if (!sealed) return tl::unexpected(sealed.error());
-    if (*sealed) continue;
-    if (!state_.options.merge) return {};
-    const auto choice = choose_merge(*state_.current->get(), state_.options);
-    if (!choice) return {};
-    if (auto merged = merge_segments(state_, *choice, stop_); !merged) return merged;
+    const auto snapshot = state_.current->get();
+    Expected<void> done;
+    if (const SegmentView* const closed = oldest_closed(*snapshot, damaged_)) {
+      done = pass_over_damage(seal(state_, closed->segment), std::span(closed, 1));
+    } else {
+      if (!state_.options.merge) return {};
+      const auto choice = choose_merge(*snapshot, state_.options, damaged_);
+      if (!choice) return {};
+      done = pass_over_damage(merge_segments(state_, *choice, stop_),
+                              std::span(snapshot->segments).subspan(choice->first, choice->count));
+    }
+    if (!done) return done;
   }
+}
+
+Expected<void> Maintenance::pass_over_damage(Expected<void> done,
+                                             std::span<const SegmentView> segments) {
+  if (done || done.error().code != ErrorCode::Corruption) return done;
+  for (const SegmentView& view : segments) damaged_.push_back(view.segment->id());
+  std::lock_guard lock(mutex_);
+  damage_ = done.error();
+  return {};
 }
 
 }  // namespace runlog

@@ -7,7 +7,9 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <span>
 #include <thread>
+#include <vector>
 
 #include "index/error.h"
 #include "log/log_state.h"
@@ -23,20 +25,29 @@ class Maintenance {
   void stop();
   // Says that there may be something to do.
   void wake();
-  // Waits until nothing is left to do. Errors: what kept the last round from finishing; Closed.
+  // Waits until nothing is left to do. Errors: as problem(); Closed.
   Expected<void> wait_idle();
+  // What kept the last round from finishing, or the newest damage for which segments were left as
+  // they are. Thread-safe.
+  std::optional<Error> problem() const;
 
  private:
   void run();
   Expected<void> round(bool after_failure);
+  Expected<void> pass_over_damage(Expected<void> done, std::span<const SegmentView> segments);
+  std::optional<Error> problem_locked() const { return error_ ? error_ : damage_; }
 
   LogState& state_;
-  std::mutex mutex_;
+  mutable std::mutex mutex_;
   std::condition_variable changed_;
   bool wanted_ = true;  // somebody called wake() since the last round began
   bool busy_ = false;
   std::atomic<bool> stop_ = false;  // set under mutex_
   std::optional<Error> error_;  // of the last round
+  std::optional<Error> damage_;
+  // Segments that turned out to be damaged when they were to be sealed or merged, which would fail
+  // again each time: not tried again before the log is opened again. The thread's own.
+  std::vector<std::uint64_t> damaged_;
   std::thread thread_;
 };
 

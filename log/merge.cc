@@ -180,11 +180,13 @@ MergeChoice bounded(const Snapshot& snapshot, MergeChoice choice) {
 
 }  // namespace
 
-std::optional<MergeChoice> choose_merge(const Snapshot& snapshot, const LogOptions& options) {
+std::optional<MergeChoice> choose_merge(const Snapshot& snapshot, const LogOptions& options,
+                                        std::span<const std::uint64_t> except) {
   std::vector<std::optional<unsigned>> tiers;
   for (const SegmentView& view : snapshot.segments) {
     const SealedSegment* const segment = sealed(view);
-    if (segment == nullptr || segment->file_contents().size() >= kMaxMergedBytes / 2)
+    if (segment == nullptr || segment->file_contents().size() >= kMaxMergedBytes / 2 ||
+        std::find(except.begin(), except.end(), segment->id()) != except.end())
       tiers.push_back(std::nullopt);
     else
       tiers.push_back(tier_of(segment->file_contents().size(), options));

@@ -5,6 +5,7 @@
 #include <atomic>
 #include <cstddef>
 #include <optional>
+#include <span>
 
 #include "index/error.h"
 #include "log/log_state.h"
@@ -18,11 +19,12 @@ struct MergeChoice {
   std::size_t count = 0;
 };
 
-// The neighbours that should be merged next, or nullopt. Size-tiered: as soon as merge_fanout
+// The neighbours that should be merged next, none of them with an id in `except`, or nullopt. Size-tiered: as soon as merge_fanout
 // neighbours belong to a tier or to lower ones, they become one of a higher tier, so that a record
 // is copied once per tier and a log has at most (fanout − 1) segments a tier. Segments of half a GiB
 // are not merged any more, and no more than a GiB at a time.
-std::optional<MergeChoice> choose_merge(const Snapshot& snapshot, const LogOptions& options);
+std::optional<MergeChoice> choose_merge(const Snapshot& snapshot, const LogOptions& options,
+                                        std::span<const std::uint64_t> except);
 
 // Merges them. Readers and appends go on meanwhile. Safe to repeat after a failure.
 // Errors: Corruption (a record that cannot be copied: nothing is changed); Closed (`stop` was set

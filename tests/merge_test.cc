@@ -84,3 +84,31 @@ TEST_CASE("a merge that is told to stop leaves nothing behind") {
   CHECK(after->segments.size() == before->segments.size());
   CHECK(!fs::exists(segment_directory(dir.path(), before->next_segment_id)));
 }
+
+TEST_CASE("a damaged segment is left as it is, said to be the reason, and others are merged") {
+  TempDir dir;
+  make_parts(dir.path(), 6);
+  const CatalogEntry second = sealed_entries(dir.path())[1];
+  {
+    NameTable names;
+    Dictionaries dictionaries;
+    auto catalog = Catalog::open(dir.path(), OpenMode::kRead);
+    must(catalog);
+    auto segment = SealedSegment::open(dir.path(), second, (*catalog)->identity().log_id, names,
+                                       dictionaries);
+    must(segment);
+    const auto at = (*segment)->record(3)->data() - (*segment)->file_contents().data();
+    flip_byte(file_of(dir.path(), second), std::uint64_t(at) + 30);
+  }
+  LogOptions options;
+  options.merge_fanout = 2;
+  auto log = open_log(dir.path(), options);
+  for (int i = 0; i < 2; ++i) {
+    const auto idle = log->wait_idle();
+    REQUIRE(!idle);
+    CHECK(idle.error().code == ErrorCode::Corruption);
+    CHECK(log->describe().problem == idle.error().message);
+    CHECK(idle.error().message.find(file_of(dir.path(), second).string()) != std::string::npos);
+  }
+  CHECK(runs_of_segments(*log) == std::vector<std::uint64_t>{10, 10, 40, 0});
+}
