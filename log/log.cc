@@ -71,6 +71,15 @@ Expected<void> Batch::add(const Run& run) {
   return {};
 }
 
+namespace {
+
+// Its symbols would name something else here.
+tl::unexpected<Error> foreign_batch() {
+  return fail(ErrorCode::InvalidArgument, "the batch was made by another log's make_batch()");
+}
+
+}  // namespace
+
 Batch Log::make_batch() const {
   LogState& state = impl_->state();
   return Batch(state.names.get(), state.dictionaries.get(), &state.options.limits);
@@ -87,6 +96,7 @@ Expected<AppendResult> Log::append(const Run& run) {
 Expected<std::vector<AppendResult>> Log::append(Batch batch) {
   if (!impl_->appender)
     return fail(ErrorCode::InvalidArgument, "the log is open for reading only");
+  if (batch.names_ != impl_->state().names.get()) return foreign_batch();
   if (batch.runs_.empty()) return std::vector<AppendResult>();
   return impl_->appender->append(std::move(batch.runs_));
 }
@@ -95,6 +105,7 @@ void Log::append_async(Batch batch,
                        std::function<void(Expected<std::vector<AppendResult>>)> done) {
   if (!impl_->appender)
     return done(fail(ErrorCode::InvalidArgument, "the log is open for reading only"));
+  if (batch.names_ != impl_->state().names.get()) return done(foreign_batch());
   if (batch.runs_.empty()) return done(std::vector<AppendResult>());
   impl_->appender->append_async(std::move(batch.runs_), std::move(done));
 }

@@ -127,7 +127,7 @@ class Log {
   // interval mode: queued). The caller reads its own write afterwards.
   // Errors: those of encode_run; DiskFull (nothing was stored; try again when there is room);
   // OutcomeUnknown (a write or a sync failed: retry, it is idempotent); Corruption; Closed;
-  // InvalidArgument (the log is open for reading only).
+  // InvalidArgument (the log is open for reading only; the batch was made by another log).
   Expected<AppendResult> append(const Run& run);
   Expected<std::vector<AppendResult>> append(Batch batch);
   // The same without waiting: `done` is called once, from another thread or from this one, and must

@@ -108,6 +108,21 @@ TEST_CASE("a batch is stored in order, with duplicates and supersedes inside it"
   CHECK(find(*log, "run_b")->run.error->message == "later");
 }
 
+TEST_CASE("a batch that another log made is refused") {
+  TempDir here, there;
+  auto log = open_log(here.path()), other = open_log(there.path());
+  const auto make = [&] {
+    Batch batch = other->make_batch();
+    must(batch.add(SampleRun("run_a").run()));
+    return batch;
+  };
+  CHECK(log->append(make()).error().code == ErrorCode::InvalidArgument);
+  ErrorCode code = ErrorCode::Closed;
+  log->append_async(make(), [&](auto results) { code = results.error().code; });
+  CHECK(code == ErrorCode::InvalidArgument);
+  CHECK(visible(*log) == 0);
+}
+
 TEST_CASE("a refused run leaves its batch as it was") {
   TempDir dir;
   auto log = open_log(dir.path());
