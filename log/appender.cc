@@ -187,11 +187,13 @@ void Appender::commit_group(std::span<CommitRequest* const> group) {
       if (auto rolled = roll(); !rolled) return rolled;
     if (auto decided = decide_all(group); !decided) return decided;
     if (pending_.empty()) return {};
-    if (auto written = active_->commit(pending_, *state_.names, *state_.dictionaries); !written) {
-      needs_mending_ = true;
+    // Whatever ends this early, be it an exception, leaves something to mend.
+    needs_mending_ = true;
+    if (auto written = active_->commit(pending_, *state_.names, *state_.dictionaries); !written)
       return written;
-    }
-    return publish();
+    auto published = publish();
+    needs_mending_ = false;
+    return published;
   };
   auto done = commit_all();
   if (done) return;
@@ -374,12 +376,12 @@ Expected<void> Appender::roll() {
   // If this fails it may have taken effect all the same: nothing may be appended to the old segment
   // any more, and the next commit tries again. next_ says so.
   if (auto changed = state_.catalog->change(entries); !changed) return changed;
-  active_ = std::move(next_);
   state_.current->change([&](Snapshot& next) {
     SegmentView view;
-    view.segment = active_;
+    view.segment = next_;
     next.segments.push_back(std::move(view));
   });
+  active_ = std::move(next_);
   segment_closed_();
   return {};
 }

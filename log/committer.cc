@@ -1,5 +1,6 @@
 #include "log/committer.h"
 
+#include <exception>
 #include <utility>
 
 namespace runlog {
@@ -83,7 +84,13 @@ std::vector<CommitRequest*> Committer::take_group() {
 void Committer::lead(std::unique_lock<std::mutex>& lock) {
   const std::vector<CommitRequest*> group = take_group();
   lock.unlock();
-  commit_group_(group);
+  try {
+    commit_group_(group);
+  } catch (const std::exception& problem) {
+    // No memory, perhaps. Those that wait here or come later must not wait for ever.
+    for (CommitRequest* const request : group)
+      request->error = Error{ErrorCode::OutcomeUnknown, problem.what()};
+  }
   lock.lock();
   pass_on_lead();
   lock.unlock();

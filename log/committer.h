@@ -51,7 +51,8 @@ struct CommitRequest {
 
 class Committer {
  public:
-  // Commits a group and fills in each request's results or error. Called by one thread at a time.
+  // Commits a group and fills in each request's results or error; what it throws is the error of
+  // all. Called by one thread at a time.
   using CommitGroup = std::function<void(std::span<CommitRequest* const>)>;
 
   // With `interval` above zero the standing writer makes one commit per interval, and no thread

@@ -101,9 +101,11 @@ Expected<void> sync_file(const std::filesystem::path& file) {
 
 Expected<void> remove_directory(const std::filesystem::path& directory) {
   std::error_code error;
-  for (const auto& entry : std::filesystem::directory_iterator(directory, error))
-    if (::unlink(entry.path().c_str()) != 0 && errno != ENOENT)
-      return tl::unexpected(system_error(errno, "remove", entry.path()));
+  // The loop that C++ makes of a range would throw where increment() reports.
+  for (std::filesystem::directory_iterator entry(directory, error), end; !error && entry != end;
+       entry.increment(error))
+    if (::unlink(entry->path().c_str()) != 0 && errno != ENOENT)
+      return tl::unexpected(system_error(errno, "remove", entry->path()));
   if (error && error.value() != ENOENT)
     return tl::unexpected(system_error(error.value(), "list the directory", directory));
   if (::rmdir(directory.c_str()) != 0 && errno != ENOENT)
