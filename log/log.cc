@@ -120,23 +120,32 @@ Expected<std::shared_ptr<const Snapshot>> Log::snapshot() {
 Expected<Log::Flows> Log::flows() {
   if (impl_->follower)
     if (auto fresh = impl_->follower->refresh(); !fresh) return tl::unexpected(fresh.error());
-  return impl_->state().current->with_edits_held(
-      [](std::shared_ptr<const Snapshot> snapshot) -> Expected<Flows> {
-        Flows flows;
-        for (const SegmentView& view : snapshot->segments) {
-          auto table = view.index().flow_table();
-          if (!table) return tl::unexpected(table.error());
-          for (const auto& [flow, counts] : *table) flows.table[flow].add(counts);
-          if (!view.dead_flows) continue;
-          for (const auto& [flow, counts] : *view.dead_flows) flows.table[flow].subtract(counts);
-        }
-        std::erase_if(flows.table, [](const auto& entry) {
-          const auto& runs = entry.second.runs;
-          return std::all_of(runs.begin(), runs.end(), [](std::uint64_t n) { return n == 0; });
-        });
+  Flows flows;
+  // A sealed segment's table never changes, so appends need not wait while those are decoded.
+  const auto add = [&](const Snapshot& snapshot, bool sealed) -> Expected<void> {
+    for (const SegmentView& view : snapshot.segments) {
+      if ((view.segment->environment() == nullptr) != sealed) continue;
+      auto table = view.index().flow_table();
+      if (!table) return tl::unexpected(table.error());
+      for (const auto& [flow, counts] : *table) flows.table[flow].add(counts);
+    }
+    return {};
+  };
+  auto added =
+      impl_->state().current->with_edits_held([&](std::shared_ptr<const Snapshot> snapshot) {
         flows.snapshot = std::move(snapshot);
-        return flows;
+        return add(*flows.snapshot, false);
       });
+  if (added) added = add(*flows.snapshot, true);
+  if (!added) return tl::unexpected(added.error());
+  for (const SegmentView& view : flows.snapshot->segments)
+    if (view.dead_flows)
+      for (const auto& [flow, counts] : *view.dead_flows) flows.table[flow].subtract(counts);
+  std::erase_if(flows.table, [](const auto& entry) {
+    const auto& runs = entry.second.runs;
+    return std::all_of(runs.begin(), runs.end(), [](std::uint64_t n) { return n == 0; });
+  });
+  return flows;
 }
 
 LogInfo Log::describe() {
