@@ -36,12 +36,24 @@ struct RecordReader::ActiveRead {
 RecordReader::RecordReader(const Snapshot& snapshot) : snapshot_(snapshot) {}
 RecordReader::~RecordReader() = default;
 
+// Two readers that began them in the order in which they read could each hold one segment and wait
+// for the other's to be opened again. A segment that cannot be read now is an error when it is asked
+// for.
+void RecordReader::begin_unsealed() {
+  active_ = std::make_unique<ActiveRead>();
+  for (std::size_t i = 0; i < snapshot_.segments.size(); ++i) {
+    LmdbEnv* const env = snapshot_.segments[i].segment->environment();
+    if (env == nullptr) continue;
+    if (auto begun = LmdbRead::begin(*env)) active_->open.push_back({i, std::move(*begun)});
+  }
+}
+
 Expected<std::span<const std::byte>> RecordReader::read(std::size_t segment, Ordinal ordinal) {
   const Segment& source = *snapshot_.segments[segment].segment;
   LmdbEnv* const env = source.environment();
   if (env == nullptr) return static_cast<const SealedSegment&>(source).record(ordinal);
 
-  if (!active_) active_ = std::make_unique<ActiveRead>();
+  if (!active_) begin_unsealed();
   const LmdbRead* transaction = nullptr;
   for (const auto& open : active_->open)
     if (open.segment == segment) transaction = &open.read;

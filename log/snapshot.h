@@ -52,8 +52,11 @@ class Snapshot {
 };
 
 // Reads records of one snapshot. Spans it returns live as long as the reader. It holds a read
-// transaction on the active segment once that was read, which keeps the log from reusing pages: make
-// one for one query and let it go. Not thread-safe.
+// transaction on every segment that is not sealed once one of them was read, which keeps the log
+// from reusing pages: make one for one query and let it go. After a failed write the log waits until
+// nobody reads the segment, to open it again, and whoever comes to read it waits for that. So a
+// reader begins its transactions all at once, in the order of the segments, and a thread that holds
+// a reader must not append. Not thread-safe.
 class RecordReader {
  public:
   explicit RecordReader(const Snapshot& snapshot);
@@ -73,6 +76,7 @@ class RecordReader {
 
  private:
   const Snapshot& snapshot_;
+  void begin_unsealed();
   struct ActiveRead;
   std::unique_ptr<ActiveRead> active_;
 };
