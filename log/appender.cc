@@ -191,9 +191,9 @@ void Appender::commit_group(std::span<CommitRequest* const> group) {
     needs_mending_ = true;
     if (auto written = active_->commit(pending_, *state_.names, *state_.dictionaries); !written)
       return written;
-    auto published = publish();
+    publish();
     needs_mending_ = false;
-    return published;
+    return {};
   };
   auto done = commit_all();
   if (done) return;
@@ -302,19 +302,16 @@ Expected<std::optional<KnownRun>> Appender::find_newer(const EncodedRun& run,
 }
 
 // Folds what was committed and lets readers see it, together with what it hides.
-Expected<void> Appender::publish() {
-  Expected<void> result;
+void Appender::publish() {
   state_.current->change([&](Snapshot& next) {
     active_->fold(pending_);
     next.segments.back().end = active_->index().count();
     next.end = active_->end();
     Hiding hiding(next);
-    for (const SequenceNumber hidden : hidden_)
-      if (auto done = hiding.hide(hidden); !done) result = done;
+    for (const SequenceNumber hidden : hidden_) hiding.hide(hidden);
     hiding.apply();
   });
   kill_point("append.before_acknowledge");
-  return result;
 }
 
 // After a failed commit nobody knows what is on disk: look, and make it certain.
@@ -330,8 +327,7 @@ Expected<void> Appender::mend() {
     next.segments.back().end = active_->index().count();
     next.end = active_->end();
     Hiding hiding(next);
-    for (const SequenceNumber sequence : hidden)
-      if (auto done = hiding.hide(sequence); !done) result = done;
+    for (const SequenceNumber sequence : hidden) hiding.hide(sequence);
     hiding.apply();
   });
   if (!result) return result;

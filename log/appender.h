@@ -70,7 +70,7 @@ class Appender {
                                                const Unsearched& unsearched) const;
   Expected<bool> same_content(std::span<const std::byte> stored, SequenceNumber stored_sequence,
                               std::span<const std::byte> record, SequenceNumber sequence) const;
-  Expected<void> publish();
+  void publish();
   Expected<void> mend();
   Expected<void> make_next();
   Expected<void> roll();

@@ -58,9 +58,9 @@ class Hiding {
  public:
   explicit Hiding(Snapshot& snapshot) : snapshot_(snapshot) {}
 
-  // Hides the run with this sequence number, if the snapshot holds it and it is visible.
-  // Errors: Corruption; IoError (its head could not be read).
-  Expected<void> hide(SequenceNumber sequence);
+  // Hides the run with this sequence number, if the snapshot holds it and it is visible. If its head
+  // cannot be read, the counts go on including it, and the snapshot is marked as incomplete.
+  void hide(SequenceNumber sequence);
   // Puts the new dead sets into the snapshot.
   void apply();
 

@@ -77,8 +77,7 @@ Expected<void> LogFollower::follow_records() {
       view.end = segment.index().count();
       next.end = segment.end();
       Hiding hiding(next);
-      for (const SequenceNumber sequence : hidden)
-        if (auto done = hiding.hide(sequence); !done) result = done;
+      for (const SequenceNumber sequence : hidden) hiding.hide(sequence);
       hiding.apply();
     }
   });

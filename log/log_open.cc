@@ -164,6 +164,7 @@ Expected<Snapshot> open_segments(LogState& state, const Catalog::Contents& conte
                                  const Snapshot* reuse) {
   Snapshot snapshot;
   snapshot.log_id = state.catalog->identity().log_id;
+  snapshot.incomplete = reuse != nullptr && reuse->incomplete;
   snapshot.names = state.names;
   snapshot.dictionaries = state.dictionaries;
   for (const CatalogEntry& entry : contents.segments) {
@@ -184,8 +185,7 @@ Expected<Snapshot> open_segments(LogState& state, const Catalog::Contents& conte
     const auto& hidden = segment.environment() == nullptr
                              ? static_cast<const SealedSegment&>(segment).supersedes()
                              : static_cast<const ActiveSegment&>(segment).supersedes();
-    for (const SequenceNumber sequence : hidden)
-      if (auto done = hiding.hide(sequence); !done) return tl::unexpected(done.error());
+    for (const SequenceNumber sequence : hidden) hiding.hide(sequence);
   }
   hiding.apply();
   return snapshot;

@@ -163,7 +163,7 @@ void swap_in(LogState& state, const Snapshot& before, const MergeChoice& choice,
     *first = std::move(merged);
     next.segments.erase(first + 1, first + std::ptrdiff_t(choice.count));
     Hiding hiding(next);
-    for (const SequenceNumber sequence : hidden_since) (void)hiding.hide(sequence);
+    for (const SequenceNumber sequence : hidden_since) hiding.hide(sequence);
     hiding.apply();
   });
 }

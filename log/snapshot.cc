@@ -109,12 +109,13 @@ Expected<std::optional<RecordPlace>> find_run_from(const Snapshot& snapshot, Rec
       if (!count) return tl::unexpected(count.error());
     }
     for (const Ordinal ordinal : candidates.first(*count)) {
+      if (view.is_dead(ordinal)) continue;
       auto record = reader.read(i, ordinal);
       if (!record) return tl::unexpected(record.error());
       const SequenceNumber sequence = view.sequence(ordinal);
       const auto head = HeadView::open(*record, sequence);
       if (!head) return tl::unexpected(reader.with_place(head.error(), i, ordinal));
-      if (!head->run_id_is(run_id) || view.is_dead(ordinal)) continue;
+      if (!head->run_id_is(run_id)) continue;
       return std::optional(RecordPlace{i, ordinal, sequence});
     }
   }

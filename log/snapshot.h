@@ -44,7 +44,9 @@ class Snapshot {
   std::vector<SegmentView> segments;
   SequenceNumber end = 1;           // one above the newest sequence number
   std::uint64_t log_id = 0;         // random, fixed at creation; cursors carry it
-  bool incomplete = false;          // a quarantined segment is missing from the answers
+  // A quarantined segment is missing from the answers, or a hidden run that cannot be read is still
+  // in the counts.
+  bool incomplete = false;
   std::shared_ptr<const NameTable> names;
   std::shared_ptr<const Dictionaries> dictionaries;
 

@@ -182,6 +182,32 @@ TEST_CASE("what was set aside stays missing when the catalog is made again") {
   CHECK(incomplete);
 }
 
+TEST_CASE("a log opens although the head of a superseded run is damaged") {
+  TempDir dir;
+  LogOptions options;
+  options.merge = false;
+  std::vector<std::uint64_t> heads;
+  {
+    auto log = open_log(dir.path(), options);
+    must(log->append(SampleRun("run_a").run()));
+    must(log->append(SampleRun("run_b").run()));
+    must(log->seal_now());
+    must(log->append(SampleRun("run_a").failed("later").run()));
+    const auto snapshot = *log->snapshot();
+    const auto& sealed = static_cast<const SealedSegment&>(*snapshot->segments[0].segment);
+    flip_byte(sealed.file(),
+              std::uint64_t(sealed.record(0)->data() - sealed.file_contents().data()) + 30);
+    must(log->close());
+  }
+  bool incomplete = false;
+  CHECK(readable_runs(dir.path(), &incomplete) ==
+        ReadableRuns{{"run_a", "later"}, {"run_b", ""}});
+  CHECK(incomplete);
+  auto log = open_log(dir.path(), options);
+  CHECK(log->append(SampleRun("run_a").failed("last").run())->outcome ==
+        AppendResult::Outcome::kSuperseded);
+}
+
 TEST_CASE("segments that overlap in the catalog are sorted out") {
   DamagedLog log;
   {
