@@ -245,10 +245,18 @@ Expected<OpenedLog> open_for_writing(const std::filesystem::path& directory,
   auto snapshot = open_segments(state, *contents, nullptr);
   if (!snapshot) return tl::unexpected(snapshot.error());
 
-  const bool has_active = !snapshot->segments.empty() &&
-                          contents->segments.back().state == SegmentState::kActive;
+  const bool has_active =
+      !snapshot->segments.empty() &&
+      std::any_of(contents->segments.begin(), contents->segments.end(),
+                  [&](const CatalogEntry& entry) {
+                    return entry.state == SegmentState::kActive &&
+                           entry.id == snapshot->segments.back().segment->id();
+                  });
   if (!has_active) {
-    auto first = create_first_segment(state, snapshot->end);
+    SequenceNumber base = snapshot->end;
+    for (const CatalogEntry& entry : contents->segments)  // a quarantined one gave out numbers too
+      base = std::max(base, entry.end);
+    auto first = create_first_segment(state, base);
     if (!first) return tl::unexpected(first.error());
     SegmentView view;
     view.segment = *first;

@@ -177,7 +177,10 @@ class CatalogRepair {
       CatalogEntry entry;
       entry.id = *id;
       entry.state = SegmentState::kQuarantined;
-      if (auto candidate = examine(item.path(), *id); candidate) entry.base = candidate->entry.base;
+      if (auto candidate = examine(item.path(), *id); candidate) {
+        entry.base = candidate->entry.base;
+        entry.end = candidate->end;
+      }
       generation_.next_segment_id = std::max(generation_.next_segment_id, *id + 1);
       entries_.push_back(entry);
     }

@@ -34,6 +34,7 @@ class SegmentRepair {
     open_sealed();
     limit_records();
     if (auto done = keep_decodable(); !done) return tl::unexpected(done.error());
+    if (!salvaged_.records.empty()) end_ = salvaged_.records.rbegin()->first + 1;
     const std::uint64_t found = salvaged_.records.size();
     const bool complete = is_complete();
     choose_hidden();
@@ -229,6 +230,8 @@ class SegmentRepair {
                          bool complete) {
     CatalogEntry old = entry_;
     old.state = complete ? SegmentState::kDropped : SegmentState::kQuarantined;
+    // A damaged page may claim any sequence number, but no more records than fit into the file.
+    old.end = std::max({old.end, end_, std::min(damaged_.end, old.base + damaged_.bytes)});
     std::vector<CatalogEntry> changes = {old};
     if (fresh) changes.push_back(*fresh);
     sealed_.reset();
@@ -259,6 +262,7 @@ class SegmentRepair {
   std::span<const SegmentVerdict> all_;
   const SegmentVerdict& damaged_;
   CatalogEntry entry_;
+  SequenceNumber end_ = 0;  // one above the highest sequence number that was found
   SalvagedSegment salvaged_;
   NameTable sealed_names_;
   Dictionaries sealed_dictionaries_;

@@ -73,7 +73,8 @@ struct CatalogEntry {
   std::uint8_t unused[5] = {};
   std::uint64_t id = 0;
   SequenceNumber base = 0;
-  // The rest is known once the segment is sealed.
+  // The rest is known once the segment is sealed; `end` also, as far as it can be known, of one that
+  // is quarantined: its sequence numbers are not given out again.
   SequenceNumber end = 0;
   std::uint64_t runs = 0;
   std::uint64_t file_bytes = 0;

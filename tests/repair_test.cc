@@ -182,6 +182,40 @@ TEST_CASE("what was set aside stays missing when the catalog is made again") {
   CHECK(incomplete);
 }
 
+TEST_CASE("a repair does not let sequence numbers be given out again") {
+  DamagedLog log;
+  const CatalogEntry active = log.segments(SegmentState::kActive).front();
+  SequenceNumber last = 0;
+  std::uint64_t offset = 0;
+  {
+    LmdbEnv::Options options;
+    options.mode = OpenMode::kRead;
+    auto env = LmdbEnv::open(log.file_of(active).parent_path(), options);
+    must(env);
+    auto read = LmdbRead::begin(**env);
+    must(read);
+    must(read->scan(LmdbTable::kRecords, 0, [&](std::uint64_t sequence, Bytes record) {
+      last = sequence;
+      offset = read->file_offset(record);
+      return true;
+    }));
+  }
+  flip_byte(log.file_of(active), offset + 30);
+  log.verify(true);
+  auto writer = open_log(log.directory());
+  CHECK(writer->append(SampleRun("next").run())->sequence > last);
+}
+
+TEST_CASE("a log whose segments were all set aside has one active segment, however often it is opened") {
+  DamagedLog log;
+  for (const SegmentState state : {SegmentState::kSealed, SegmentState::kActive})
+    for (const CatalogEntry& entry : log.segments(state))
+      fs::remove_all(log.file_of(entry).parent_path());
+  log.verify(true);
+  for (int i = 0; i < 3; ++i) must(open_log(log.directory())->close());
+  CHECK(log.segments(SegmentState::kActive).size() == 1);
+}
+
 TEST_CASE("a log opens although the head of a superseded run is damaged") {
   TempDir dir;
   LogOptions options;
