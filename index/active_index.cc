@@ -158,8 +158,8 @@ Expected<std::size_t> ActiveIndex::find_id(std::uint64_t id_hash, Ordinal end,
   HashChains::Walk walk(impl_->ids, id_hash);
   for (Ordinal ordinal; walk.next(ordinal);) {
     if (ordinal >= end) continue;
-    if (found < out.size()) out[found] = ordinal;
-    ++found;
+    if (found == out.size()) return found + 1;
+    out[found++] = ordinal;
   }
   return found;
 }

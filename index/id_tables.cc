@@ -108,7 +108,7 @@ Expected<std::size_t> IdTable::find(std::uint64_t id_hash, Ordinal end,
       return corrupt_table(kIdsName, "is out of order or names a run that does not exist");
     out[i] = Ordinal(pair);
   }
-  return last - first;
+  return std::min(last - first, out.size() + 1);
 }
 
 }  // namespace runlog

@@ -114,7 +114,8 @@ class SegmentIndex {
       const std::function<void(TermKey, std::uint64_t)>& visit) const = 0;
 
   // Ordinals below `end` whose run id may hash to `id_hash`, newest first; the caller compares the
-  // ids. Writes the newest ones, at most out.size(), and returns how many there are.
+  // ids. Writes the newest ones, at most out.size(), and returns how many there are, or
+  // out.size() + 1 if there are more than that.
   virtual Expected<std::size_t> find_id(std::uint64_t id_hash, Ordinal end,
                                         std::span<Ordinal> out) const = 0;
   // Hints that find_id(id_hash) comes next: fetches the cache lines that a miss would look at.

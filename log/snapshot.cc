@@ -1,5 +1,6 @@
 #include "log/snapshot.h"
 
+#include <algorithm>
 #include <array>
 
 #include <fmt/format.h>
@@ -99,24 +100,25 @@ Expected<std::optional<RecordPlace>> find_run_from(const Snapshot& snapshot, Rec
     std::array<Ordinal, 8> few;
     std::vector<Ordinal> many;
     std::span<Ordinal> candidates = few;
-    auto count = view.index().find_id(id_hash, view.end, candidates);
-    if (!count) return tl::unexpected(count.error());
-    if (*count > few.size()) {
-      // A run that was superseded many times within one segment.
-      many.resize(*count);
-      candidates = many;
-      count = view.index().find_id(id_hash, view.end, candidates);
+    for (std::size_t looked_at = 0;;) {
+      const auto count = view.index().find_id(id_hash, view.end, candidates);
       if (!count) return tl::unexpected(count.error());
-    }
-    for (const Ordinal ordinal : candidates.first(*count)) {
-      if (view.is_dead(ordinal)) continue;
-      auto record = reader.read(i, ordinal);
-      if (!record) return tl::unexpected(record.error());
-      const SequenceNumber sequence = view.sequence(ordinal);
-      const auto head = HeadView::open(*record, sequence);
-      if (!head) return tl::unexpected(reader.with_place(head.error(), i, ordinal));
-      if (!head->run_id_is(run_id)) continue;
-      return std::optional(RecordPlace{i, ordinal, sequence});
+      const std::size_t written = std::min(*count, candidates.size());
+      for (const Ordinal ordinal : candidates.first(written).subspan(looked_at)) {
+        if (view.is_dead(ordinal)) continue;
+        auto record = reader.read(i, ordinal);
+        if (!record) return tl::unexpected(record.error());
+        const SequenceNumber sequence = view.sequence(ordinal);
+        const auto head = HeadView::open(*record, sequence);
+        if (!head) return tl::unexpected(reader.with_place(head.error(), i, ordinal));
+        if (!head->run_id_is(run_id)) continue;
+        return std::optional(RecordPlace{i, ordinal, sequence});
+      }
+      if (*count == written) break;
+      // A run that was superseded many times within one segment, and since then in a newer one.
+      looked_at = written;
+      many.resize(8 * candidates.size());
+      candidates = many;
     }
   }
   return std::optional<RecordPlace>();

