@@ -265,6 +265,7 @@ Expected<void> ActiveSegment::restore_all(const LmdbRead& read, LmdbTable table,
   if (*count == seen) return {};
   Expected<void> result;
   auto scanned = read.scan(table, 0, [&](std::uint64_t key, Bytes stored) {
+    if (key < present.size() && present[key]) return true;
     result = restore(key, stored);
     if (!result) {
       result = tl::unexpected(damaged(file(), result.error().message));

@@ -18,6 +18,7 @@ void Hiding::hide(SequenceNumber sequence) {
   const Ordinal ordinal = view.lower_bound(sequence);
   // A run that was merged away or dropped needs no hiding any more.
   if (ordinal >= view.end || view.sequence(ordinal) != sequence) return;
+  if (view.is_dead(ordinal)) return;
 
   auto [found, is_new] = changed_.try_emplace(position);
   Dead& dead = found->second;

@@ -115,9 +115,12 @@ Expected<SegmentView> open_segment(LogState& state, const CatalogEntry& entry,
   SegmentView view;
   if (reuse != nullptr)
     for (const SegmentView& known : reuse->segments)
-      if (known.segment->id() == entry.id &&
-          (known.segment->environment() == nullptr) == is_sealed)
-        view.segment = known.segment;
+      if (known.segment->id() == entry.id) {
+        // Sealing changes no ordinal, so what is hidden stays hidden and need not be read again.
+        view.dead = known.dead;
+        view.dead_flows = known.dead_flows;
+        if ((known.segment->environment() == nullptr) == is_sealed) view.segment = known.segment;
+      }
   if (view.segment && !is_sealed && state.mode != OpenMode::kWrite) {
     // Another process may have appended since. What later segments hide must be here before them.
     auto& active = const_cast<ActiveSegment&>(static_cast<const ActiveSegment&>(*view.segment));
