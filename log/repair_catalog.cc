@@ -12,6 +12,7 @@
 #include "log/repair_segment.h"
 #include "log/salvage.h"
 #include "log/segment.h"
+#include "log/verify_segment.h"
 
 namespace runlog {
 namespace {
@@ -40,6 +41,7 @@ struct Candidate {
   SequenceNumber end = 0;
   UnixMs oldest = 0;
   bool is_empty = false;     // holds no run that can be read
+  bool is_torn = false;      // a damaged merge output whose inputs are all there
 };
 
 Expected<Candidate> examine(const fs::path& directory, std::uint64_t id) {
@@ -132,12 +134,37 @@ class CatalogRepair {
     return {};
   }
 
+  // A merge's output is written without syncs until it is complete, so a power cut may leave its
+  // footer and not all of its records. As long as its first input is there, all are, for they are
+  // removed in their order, and they are better than a damaged output.
+  void find_torn() {
+    for (Candidate& output : candidates_) {
+      if (output.entry.state != SegmentState::kSealed) continue;
+      const bool has_inputs =
+          std::any_of(candidates_.begin(), candidates_.end(), [&](const Candidate& input) {
+            return input.entry.id < output.entry.id && input.entry.base == output.entry.base &&
+                   !input.is_empty;
+          });
+      if (!has_inputs) continue;
+      NameTable names;
+      Dictionaries dictionaries;
+      VerifyContext context;
+      context.log = log_;
+      context.log_id = identity_.log_id;
+      context.names = &names;
+      context.dictionaries = &dictionaries;
+      const auto verdict = verify_sealed(context, output.entry);
+      output.is_torn = !verdict || !verdict->damage.empty();
+    }
+  }
+
   // Sealed segments go before others and newer ones before older ones, since a merge's output has
   // the highest number. What then lies within the range of a chosen one is a merge's leftover.
   Expected<void> choose() {
+    find_torn();
     std::sort(candidates_.begin(), candidates_.end(), [](const Candidate& a, const Candidate& b) {
-      const bool a_sealed = a.entry.state == SegmentState::kSealed;
-      const bool b_sealed = b.entry.state == SegmentState::kSealed;
+      const bool a_sealed = a.entry.state == SegmentState::kSealed && !a.is_torn;
+      const bool b_sealed = b.entry.state == SegmentState::kSealed && !b.is_torn;
       return a_sealed != b_sealed ? a_sealed : a.entry.id > b.entry.id;
     });
     std::vector<const Candidate*> chosen;

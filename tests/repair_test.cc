@@ -167,6 +167,42 @@ TEST_CASE("a rebuilt catalog leaves a merge's inputs and unfinished output out")
   repair_to(log, log.runs(), false);
 }
 
+TEST_CASE("a rebuilt catalog prefers a merge's inputs to its damaged output") {
+  TempDir dir;
+  LogOptions options;
+  options.merge = false;
+  {
+    auto log = open_log(dir.path(), options);
+    for (const char* id : {"run_a", "run_b", "run_c"}) {
+      must(log->append(SampleRun(id).run()));
+      must(log->seal_now());
+    }
+  }
+  const ReadableRuns runs = readable_runs(dir.path());
+  const fs::path segments = dir / "segments", inputs = dir / "inputs";
+  fs::copy(segments, inputs, fs::copy_options::recursive);
+  options.merge = true;
+  options.merge_fanout = 3;
+  {
+    auto log = open_log(dir.path(), options);
+    must(log->wait_idle());
+    const auto snapshot = *log->snapshot();
+    const auto& output = static_cast<const SealedSegment&>(*snapshot->segments[0].segment);
+    REQUIRE(snapshot->segments[0].end == 3);
+    flip_byte(output.file(),
+              std::uint64_t(output.record(1)->data() - output.file_contents().data()) + 30);
+  }
+  fs::copy(inputs, segments, fs::copy_options::recursive | fs::copy_options::skip_existing);
+  fs::remove_all(inputs);
+  fs::remove_all(dir / "state");
+  VerifyOptions repair;
+  repair.repair = true;
+  must(verify_log(dir.path(), repair));
+  bool incomplete = true;
+  CHECK(readable_runs(dir.path(), &incomplete) == runs);
+  CHECK(!incomplete);
+}
+
 TEST_CASE("what was set aside stays missing when the catalog is made again") {
   DamagedLog log;
   const CatalogEntry entry = log.segments(SegmentState::kSealed).back();
