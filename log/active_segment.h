@@ -28,8 +28,8 @@ struct PendingRecord {
 
 class ActiveSegment final : public Segment {
  public:
-  // Makes a new, empty segment in a new directory below `log`, which must not exist.
-  // With `building`, nothing is synced before finish_building().
+  // Makes a new, empty segment in a directory of its own below `log`. The caller makes sure that the
+  // directory does not exist. With `building`, commits are not synced; sealing the segment does it.
   // Errors: IoError; DiskFull.
   static Expected<std::shared_ptr<ActiveSegment>> create(const std::filesystem::path& log,
                                                          const SegmentHeader& header,

@@ -61,8 +61,8 @@ Error explain_write_failure(Error error, const std::filesystem::path& directory)
                         "writing works again when there is room",
                         directory.string(), error.message)};
   return {ErrorCode::OutcomeUnknown,
-          fmt::format("{}; whether the runs are stored is unknown: append them again, which is "
-                      "idempotent by run id",
+          fmt::format("{}; whether it took effect is unknown: try again, which is safe, since "
+                      "appending is idempotent by run id",
                       error.message)};
 }
 

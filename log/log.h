@@ -77,7 +77,7 @@ class Batch {
 
 struct SegmentInfo {
   std::uint64_t id = 0;
-  std::string state;  // "active", "closed" (waits to be sealed), "sealed", "quarantined"
+  std::string state;  // "active", "closed" (waits to be sealed), "sealed"
   std::uint64_t runs = 0;
   std::uint64_t hidden = 0;
   std::uint64_t file_bytes = 0;
@@ -91,7 +91,7 @@ struct LogInfo {
   std::vector<SegmentInfo> segments;
   std::uint64_t runs = 0;    // visible
   std::uint64_t hidden = 0;  // superseded
-  std::uint64_t bytes = 0;   // of all files
+  std::uint64_t bytes = 0;   // of these segments and the catalog; not of what was set aside
   std::uint64_t index_memory_bytes = 0;
   struct DictionaryInfo {
     std::uint32_t number = 0;
@@ -108,18 +108,21 @@ struct LogInfo {
 class Log {
  public:
   // Opens the log in `directory` for writing; creates it, and missing parents, if it is not there.
-  // Recovers what a crash left. Errors: Busy (another process writes it: names the process);
-  // Corruption (names the file and the check; `runlog verify --repair` mends or sets aside);
-  // IoError; InvalidArgument (options out of range).
+  // Recovers what a crash left. Errors: Busy (another process writes it: names the process; readers
+  // are opening it; or this process has it open for reading: close that first); Corruption (names
+  // the file and the check; `runlog verify --repair` mends or sets aside); DiskFull; IoError;
+  // InvalidArgument (options out of range).
   static Expected<std::shared_ptr<Log>> open(const std::filesystem::path& directory,
                                              const LogOptions& options = {});
 
   // Opens the log for reading, beside a writer or without one. Every snapshot() looks for what the
-  // writer has committed since. Errors: NotFound; Corruption; IoError.
+  // writer has committed since. Errors: NotFound; Corruption; IoError (a reader must be able to write
+  // the lock.mdb files, by which the writer knows of it, unless the file system is read-only).
   static Expected<std::shared_ptr<Log>> open_read_only(const std::filesystem::path& directory);
 
-  // Finishes what is queued, stops the background work and releases the files. What readers hold
-  // stays readable. Called by the destructor; explicitly, it reports the last commit's error.
+  // Finishes what is queued, stops the background work and lets another process write. The files
+  // stay open and mapped until the Log and all its snapshots are gone, and snapshots stay readable.
+  // Called by the destructor; explicitly, it reports the last commit's error.
   Expected<void> close();
   ~Log();
 

@@ -39,7 +39,7 @@ void print_for_people(const LogInfo& log, Console& console) {
   for (const SegmentInfo& segment : log.segments) {
     const bool any = segment.runs > 0;
     table.add_row({{fmt::format("{}", segment.id)},
-                   {segment.state, segment.state == "quarantined" ? Style::kBad : Style::kPlain},
+                   {segment.state},
                    {format_count(segment.runs)},
                    {format_count(segment.hidden)},
                    {format_bytes(segment.file_bytes)},
