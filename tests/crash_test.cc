@@ -44,6 +44,7 @@ TEST_CASE("a process killed at random moments, again and again, loses nothing ac
       options.seed = 100 * history + life + 1;
       options.threads = 1 + static_cast<unsigned>(random() % 4);
       options.batches = 400;
+      if (life % 2 == 1) options.more = {"async"};
       fs::remove(run.acks());
       const auto driver = run.start(options);
       std::string line;

@@ -181,6 +181,30 @@ TEST_CASE("a closed log refuses appends, and its snapshots stay readable") {
   CHECK(get(snapshot, "run_a"));
 }
 
+TEST_CASE("interval mode knows duplicates and supersedes, sealed and not") {
+  TempDir dir;
+  LogOptions options;
+  options.durability = LogOptions::Durability::kInterval;
+  {
+    auto log = open_log(dir.path(), options);
+    must(log->append(SampleRun("run_a").run()));
+    must(log->append(SampleRun("run_a").run()));
+    must(log->append(SampleRun("run_a").failed("first").run()));
+    must(log->append(SampleRun("run_b").run()));
+    must(log->close());
+  }
+  auto log = open_log(dir.path(), options);
+  must(log->seal_now());
+  CHECK((*log->snapshot())->end == 4);
+  must(log->append(SampleRun("run_b").run()));
+  must(log->append(SampleRun("run_a").failed("second").run()));
+  must(log->close());
+  log = open_log(dir.path(), options);
+  CHECK((*log->snapshot())->end == 5);
+  CHECK(visible(*log) == 2);
+  CHECK(find(*log, "run_a")->run.error->message == "second");
+}
+
 TEST_CASE("interval mode refuses every append to a closed log") {
   TempDir dir;
   LogOptions options;

@@ -5,6 +5,7 @@
 //     keep-trying   after an error, append the same batch again until it succeeds
 //     give-up       after an error, go on with the next batch
 //     seal          seal everything now and then, and at the end
+//     async         append without waiting, then wait for the callback
 //
 // After each append it writes one line to the file of acknowledgements and to its standard output:
 //   A thread batch            acknowledged
@@ -15,6 +16,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <fcntl.h>
+#include <future>
 #include <string>
 #include <thread>
 #include <unistd.h>
@@ -32,7 +34,7 @@ struct Driver {
   int acks = -1;
   std::uint64_t seed = 0;
   std::size_t batches = 0;
-  bool keep_trying = false, give_up = false, seal = false;
+  bool keep_trying = false, give_up = false, seal = false, async = false;
 
   void say(const std::string& line) const {
     // Acknowledged outside the log first, then told to whoever may kill this process for it.
@@ -41,7 +43,7 @@ struct Driver {
   }
 
   Expected<void> append(const faults::PlannedBatch& planned) const {
-    if (planned.size() == 1) {
+    if (planned.size() == 1 && !async) {
       const auto made = faults::make_run(planned[0].run_id, planned[0].content);
       const auto result = log->append(made.run);
       if (!result) return tl::unexpected(result.error());
@@ -52,9 +54,15 @@ struct Driver {
       const auto made = faults::make_run(append.run_id, append.content);
       if (auto added = batch.add(made.run); !added) return added;
     }
-    const auto results = log->append(std::move(batch));
+    const auto results = async ? append_async(std::move(batch)) : log->append(std::move(batch));
     if (!results) return tl::unexpected(results.error());
     return {};
+  }
+
+  Expected<std::vector<AppendResult>> append_async(Batch batch) const {
+    std::promise<Expected<std::vector<AppendResult>>> promise;
+    log->append_async(std::move(batch), [&](auto results) { promise.set_value(std::move(results)); });
+    return promise.get_future().get();
   }
 
   bool seal_all() const {
@@ -106,6 +114,7 @@ int main(int count, char** arguments) {
   driver.keep_trying = wants("keep-trying");
   driver.give_up = wants("give-up");
   driver.seal = wants("seal");
+  driver.async = wants("async");
   auto log = Log::open(arguments[1], faults::small_log_options());
   if (!log) {
     driver.say("E open " + std::to_string(static_cast<int>(log.error().code)) + " " +
