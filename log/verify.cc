@@ -1,6 +1,7 @@
 #include "log/verify.h"
 
 #include <algorithm>
+#include <iterator>
 #include <set>
 
 #include <fmt/format.h>
@@ -122,6 +123,7 @@ class LogCheck {
     for (const CatalogEntry& entry : found_.catalog->segments)
       if (auto done = check(entry); !done) return tl::unexpected(done.error());
     check_order();
+    if (found_.report.damage.empty()) check_visible_once();
     return std::move(found_);
   }
 
@@ -205,6 +207,31 @@ class LogCheck {
           fmt::format("the segments '{}' and '{}' overlap at record {}", before.directory.string(),
                       after.directory.string(), after.entry.base));
     }
+  }
+
+  // Of the records of one run only the newest is visible. Compares hashes of ids: two runs with the
+  // same one are less likely than an error of the disk that no checksum finds.
+  void check_visible_once() {
+    std::vector<SequenceNumber> hidden;
+    for (const SegmentVerdict& segment : found_.segments)
+      hidden.insert(hidden.end(), segment.hidden.begin(), segment.hidden.end());
+    std::sort(hidden.begin(), hidden.end());
+    std::vector<SeenRun> visible;
+    for (SegmentVerdict& segment : found_.segments) {
+      std::copy_if(segment.runs.begin(), segment.runs.end(), std::back_inserter(visible),
+                   [&](const SeenRun& run) {
+                     return !std::binary_search(hidden.begin(), hidden.end(), run.sequence);
+                   });
+      segment.runs = {};
+    }
+    std::sort(visible.begin(), visible.end(), [](const SeenRun& a, const SeenRun& b) {
+      return std::pair(a.id_hash, a.sequence) < std::pair(b.id_hash, b.sequence);
+    });
+    for (std::size_t i = 1; i < visible.size(); ++i)
+      if (visible[i - 1].id_hash == visible[i].id_hash)
+        found_.report.damage.push_back(
+            fmt::format("'{}' is damaged: the records {} and {} are of one run, and both are visible",
+                        log_.string(), visible[i - 1].sequence, visible[i].sequence));
   }
 
   void note_unknown_directories() {

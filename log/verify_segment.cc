@@ -74,6 +74,8 @@ class SealedCheck {
     if (!tree_is_sound) fold_by_addresses();
     fold_->finish();
     verdict_.records = fold_->sequences().size();
+    verdict_.runs = fold_->runs();
+    verdict_.hidden = segment_.supersedes();
     check_checksums();
     if (fold_->failed() != 0) return;  // the tables rightly count a record that cannot be read
     if (tree_is_sound) check_record_tables();
@@ -232,6 +234,8 @@ class UnsealedCheck {
     if (fold_) {
       fold_->finish();
       verdict_.records = fold_->sequences().size();
+      verdict_.runs = fold_->runs();
+      for (const auto& [by, sequence] : fold_->supersedes()) verdict_.hidden.push_back(sequence);
     }
     verdict_.end = next_;
     return {};
@@ -326,7 +330,9 @@ std::string RecordFold::take(SequenceNumber sequence, Bytes bytes, Extent extent
   if (!sequences_.empty() && sequence <= sequences_.back()) return "it is out of order";
   if (head->supersedes() >= sequence) return "it supersedes what comes after it";
 
-  index_.add(index_entry(*head, terms_, run_id_));
+  const IndexEntry entry = index_entry(*head, terms_, run_id_);
+  index_.add(entry);
+  runs_.push_back({entry.id_hash, sequence});
   if (sequences_.empty()) oldest_ = head->recorded_at();
   newest_ = head->recorded_at();
   if (head->supersedes() != 0) supersedes_.emplace_back(sequence, head->supersedes());

@@ -19,6 +19,12 @@
 
 namespace runlog {
 
+// A record as the verification of the whole log needs it.
+struct SeenRun {
+  std::uint64_t id_hash = 0;
+  SequenceNumber sequence = 0;
+};
+
 // What a verification of one segment says.
 struct SegmentVerdict {
   CatalogEntry entry;
@@ -27,6 +33,8 @@ struct SegmentVerdict {
   std::uint64_t bytes = 0;    // of the file
   SequenceNumber end = 0;     // one above the highest sequence number found; base while empty
   std::vector<std::string> damage;
+  std::vector<SeenRun> runs;           // the sound records
+  std::vector<SequenceNumber> hidden;  // what the segment says of older records and of its own
 };
 
 // What verifications of all segments of a log share.
@@ -58,6 +66,7 @@ class RecordFold {
 
   const ActiveIndex& index() const { return index_; }
   const std::vector<SequenceNumber>& sequences() const { return sequences_; }
+  const std::vector<SeenRun>& runs() const { return runs_; }
   // (the record, what it supersedes), for those that supersede something.
   using Supersede = std::pair<SequenceNumber, SequenceNumber>;
   const std::vector<Supersede>& supersedes() const { return supersedes_; }
@@ -76,6 +85,7 @@ class RecordFold {
   std::vector<std::string>& damage_;
   ActiveIndex index_;
   std::vector<SequenceNumber> sequences_;
+  std::vector<SeenRun> runs_;
   std::vector<Supersede> supersedes_;
   UnixMs oldest_ = 0, newest_ = 0;
   std::uint64_t failed_ = 0;

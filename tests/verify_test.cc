@@ -3,6 +3,7 @@
 
 #include "log/entry_source.h"
 #include "log/lmdb_env.h"
+#include "log/log_open.h"
 #include "log/segment.h"
 #include "tests/damaged_log.h"
 
@@ -200,6 +201,32 @@ TEST_CASE("unknown files and directories are notes, not damage") {
   CHECK(report.damage.empty());
   CHECK(mentions(report.notes, "00009999"));
   CHECK(mentions(report.notes, "lost+found"));
+}
+
+TEST_CASE("a run that is visible twice is reported") {
+  TempDir dir;
+  {
+    auto log = open_log(dir.path());
+    must(log->append(SampleRun("run_a").run()));
+    must(log->append(SampleRun("run_b").run()));
+  }
+  {
+    // As only our own bug would store it: not said to replace the first one.
+    auto opened = open_for_writing(dir.path(), {});
+    must(opened);
+    LogState& state = *opened->state;
+    EncodedRun again;
+    must(encode_run(SampleRun("run_a").failed("again").run(), *state.names,
+                    state.dictionaries.get(), state.options.limits, again));
+    finish_record(again.bytes, 3, opened->last_recorded_at, 0);
+    const PendingRecord record{&again, 3};
+    must(opened->active->commit(std::span(&record, 1), *state.names, *state.dictionaries));
+  }
+  const auto report = verify_log(dir.path());
+  must(report);
+  CAPTURE(report->damage);
+  CHECK(report->damage.size() == 1);
+  CHECK(mentions(report->damage, "the records 1 and 3 are of one run"));
 }
 
 TEST_CASE("reading beside a writer gives no record that came after the names were read") {
