@@ -67,11 +67,43 @@ std::vector<std::byte> stored_name(Symbol symbol, NameTable::Entry entry) {
   return bytes;
 }
 
-Expected<void> restore_name(std::uint64_t key, Bytes stored, NameTable& names) {
+namespace {
+
+bool is_whole_name(std::uint64_t key, Bytes stored) {
   std::uint32_t checksum = 0;
-  if (stored.size() >= 5) std::memcpy(&checksum, stored.data(), sizeof checksum);
-  if (stored.size() < 5 || key == 0 || key > UINT32_MAX ||
-      checksum != std::uint32_t(XXH3_64bits_withSeed(stored.data() + 4, stored.size() - 4, key)))
+  if (stored.size() < 5 || key == 0 || key > UINT32_MAX) return false;
+  std::memcpy(&checksum, stored.data(), sizeof checksum);
+  return checksum ==
+         std::uint32_t(XXH3_64bits_withSeed(stored.data() + 4, stored.size() - 4, key));
+}
+
+bool is_whole_dictionary(std::uint64_t key, Bytes stored) {
+  std::uint64_t checksum = 0;
+  if (stored.size() < 8 || key == 0 || key > UINT16_MAX) return false;
+  std::memcpy(&checksum, stored.data(), sizeof checksum);
+  return checksum == XXH3_64bits(stored.data() + 8, stored.size() - 8);
+}
+
+bool is_whole_record(SequenceNumber sequence, Bytes stored) {
+  const auto record = verify_record(stored, sequence);
+  return record && record->size() == stored.size();
+}
+
+}  // namespace
+
+MakeEntryCheck check_entries_from(SequenceNumber base) {
+  return [base]() -> EntryCheck {
+    return [next = base](const std::string& table, std::uint64_t key, Bytes value) mutable {
+      if (table == "n") return is_whole_name(key, value);
+      if (table == "d") return is_whole_dictionary(key, value);
+      if (table == "t") return key != kHeaderKey || read_sealed<SegmentHeader>(value).has_value();
+      return table != "r" || (key == next++ && is_whole_record(key, value));
+    };
+  };
+}
+
+Expected<void> restore_name(std::uint64_t key, Bytes stored, NameTable& names) {
+  if (!is_whole_name(key, stored))
     return fail(ErrorCode::Corruption, fmt::format("name {} fails its checksum", key));
   const std::string_view text(reinterpret_cast<const char*>(stored.data() + 5), stored.size() - 5);
   return names.restore(Symbol(key), NameKind(stored[4]), text);
@@ -87,10 +119,7 @@ std::vector<std::byte> stored_dictionary(std::span<const std::byte> bytes) {
 }
 
 Expected<void> restore_dictionary(std::uint64_t key, Bytes stored, Dictionaries& dictionaries) {
-  std::uint64_t checksum = 0;
-  if (stored.size() >= 8) std::memcpy(&checksum, stored.data(), sizeof checksum);
-  if (stored.size() < 8 || key == 0 || key > UINT16_MAX ||
-      checksum != XXH3_64bits(stored.data() + 8, stored.size() - 8))
+  if (!is_whole_dictionary(key, stored))
     return fail(ErrorCode::Corruption, fmt::format("dictionary {} fails its checksum", key));
   return dictionaries.add(std::uint32_t(key), stored.subspan(8));
 }
@@ -107,6 +136,7 @@ Expected<std::shared_ptr<ActiveSegment>> ActiveSegment::create(const std::filesy
   LmdbEnv::Options options;
   options.map_bytes = map_bytes;
   options.no_sync = building;
+  if (!building) options.settle_with = check_entries_from(header.base);
   auto env = LmdbEnv::open(directory, options);
   if (!env) return tl::unexpected(env.error());
   segment->env_ = std::move(*env);
@@ -124,7 +154,7 @@ Expected<std::shared_ptr<ActiveSegment>> ActiveSegment::create(const std::filesy
 Expected<std::shared_ptr<ActiveSegment>> ActiveSegment::open(const std::filesystem::path& log,
                                                              const SegmentHeader& expected,
                                                              std::size_t map_bytes, OpenMode mode,
-                                                             NameTable& names,
+                                                             SegmentState state, NameTable& names,
                                                              Dictionaries& dictionaries) {
   const auto directory = segment_directory(log, expected.segment_id);
   std::shared_ptr<ActiveSegment> segment(new ActiveSegment(expected, directory / "data.mdb"));
@@ -139,6 +169,9 @@ Expected<std::shared_ptr<ActiveSegment>> ActiveSegment::open(const std::filesyst
   LmdbEnv::Options options;
   if (mode == OpenMode::kWrite) options.map_bytes = std::max<std::size_t>(map_bytes, *length * 2);
   options.mode = mode;
+  // That nothing of a closed segment's last commit is missing was known before it was closed.
+  if (mode == OpenMode::kWrite && state == SegmentState::kActive)
+    options.settle_with = check_entries_from(expected.base);
   auto env = LmdbEnv::open(directory, options);
   if (!env) return tl::unexpected(env.error());
   segment->env_ = std::move(*env);
@@ -197,7 +230,7 @@ Expected<void> ActiveSegment::commit(std::span<const PendingRecord> records,
       if (put) put = write_names(*write, *record.run, names, dictionaries);
       if (!put) return put;
     }
-    return write->commit();
+    return write->commit_additions();
   };
   auto written = write_all();
   if (!written) {

@@ -35,16 +35,17 @@ class ActiveSegment final : public Segment {
                                                          const SegmentHeader& header,
                                                          std::size_t map_bytes, bool building);
 
-  // Opens a segment and folds its heads; its names and dictionaries are added to the log's.
+  // Opens a segment in `state` (kActive or kClosed) and folds its heads; its names and dictionaries
+  // are added to the log's. Opening an active one for writing settles its last commit.
   // Errors: Corruption; IoError; NotFound.
   static Expected<std::shared_ptr<ActiveSegment>> open(const std::filesystem::path& log,
                                                        const SegmentHeader& expected,
                                                        std::size_t map_bytes, OpenMode mode,
-                                                       NameTable& names,
+                                                       SegmentState state, NameTable& names,
                                                        Dictionaries& dictionaries);
 
   // Writes `records`, and the names and dictionaries that they are the first here to use, in one
-  // synced transaction. One thread at a time.
+  // transaction with one sync (see log/last_commit.h). One thread at a time.
   // Errors: DiskFull, IoError (the segment needs heal() before the next commit); Corruption.
   Expected<void> commit(std::span<const PendingRecord> records, const NameTable& names,
                         const Dictionaries& dictionaries);
@@ -65,6 +66,9 @@ class ActiveSegment final : public Segment {
   // After a failed commit: closes and reopens the environment, checked, and makes a commit of its
   // own, so that whatever of the failed one took effect is on disk. Errors: as open.
   Expected<void> heal();
+
+  // After the last commit of this process: see LmdbEnv::mark_closed.
+  Expected<void> mark_closed() { return env_->mark_closed(); }
 
   LmdbEnv& env() const { return *env_; }
   std::uint64_t used_bytes() const { return used_bytes_; }  // an estimate of the records' pages
@@ -118,6 +122,10 @@ std::vector<std::byte> stored_dictionary(std::span<const std::byte> bytes);
 // Give one to the log's own tables. Errors: Corruption (the caller adds the place).
 Expected<void> restore_name(std::uint64_t key, Bytes stored, NameTable& names);
 Expected<void> restore_dictionary(std::uint64_t key, Bytes stored, Dictionaries& dictionaries);
+
+// Whether each entry of a segment is what was written, and its records follow each other from `base`
+// on, for settle_last_commit().
+MakeEntryCheck check_entries_from(SequenceNumber base);
 
 // One run as the index sees it, from its head. `terms` and `run_id` are scratch that the entry
 // points into.

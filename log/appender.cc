@@ -136,6 +136,8 @@ Expected<void> Appender::close() {
   committer_.close();
   {
     std::lock_guard roll_lock(roll_mutex_);
+    // Without the mark the next open looks closer, and nothing is lost.
+    if (!closed_ && !needs_mending_) (void)active_->mark_closed();
     closed_ = true;
   }
   std::lock_guard lock(interval_mutex_);
@@ -337,8 +339,10 @@ Expected<void> Appender::mend() {
 }
 
 bool Appender::is_full() const {
+  // A reader that stands still keeps pages from being used again. Half of the map is for sealing.
   return active_->used_bytes() >= state_.options.segment_bytes ||
-         active_->index().count() >= state_.options.segment_runs;
+         active_->index().count() >= state_.options.segment_runs ||
+         active_->env().file_bytes_used() >= active_->env().map_bytes() / 2;
 }
 
 // Makes the segment that the log moves on to. What could not be made complete must not pile up; if

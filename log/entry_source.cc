@@ -121,17 +121,29 @@ Expected<Writer> find_writer(const std::filesystem::path& log) {
   return holder == ::getpid() ? Writer::kThisProcess : Writer::kOtherProcess;
 }
 
-Expected<void> read_entries(const std::filesystem::path& directory, Writer writer,
-                            const std::function<void()>& restart, const LmdbVisit& visit) {
-  if (writer == Writer::kOtherProcess) return read_beside_writer(directory, restart, visit);
-  if (writer == Writer::kThisProcess) return read_beside_ourselves(directory, restart, visit);
+Expected<LastCommit> read_entries(const std::filesystem::path& directory, Writer writer,
+                                  const MakeEntryCheck& settle_with,
+                                  const std::function<void()>& restart, const LmdbVisit& visit) {
+  if (writer != Writer::kNone) {
+    const auto read = writer == Writer::kOtherProcess
+                          ? read_beside_writer(directory, restart, visit)
+                          : read_beside_ourselves(directory, restart, visit);
+    if (!read) return tl::unexpected(read.error());
+    return LastCommit::kWhole;
+  }
   const auto file = directory / "data.mdb";
   auto mapping = FileMapping::open(file);
   if (!mapping) return tl::unexpected(mapping.error());
+  std::span<const std::byte> bytes = (*mapping)->bytes();
+  std::vector<std::byte> settled;
+  if (settle_with)
+    if (auto judged = judge_last_commit(bytes, file, settle_with);
+        judged && *judged == LastCommit::kTorn)
+      if (auto without = without_last_commit(bytes, file)) bytes = settled = std::move(*without);
   restart();
-  auto checked = check_lmdb_image((*mapping)->bytes(), file, visit);
+  auto checked = check_lmdb_image(bytes, file, visit);
   if (!checked) return tl::unexpected(checked.error());
-  return {};
+  return settled.empty() ? LastCommit::kWhole : LastCommit::kTorn;
 }
 
 }  // namespace runlog

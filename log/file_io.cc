@@ -95,6 +95,22 @@ Expected<void> reserve_file(const std::filesystem::path& file, std::uint64_t byt
   return {};
 }
 
+Expected<void> write_parts(const std::filesystem::path& file, std::span<const FilePart> parts) {
+  Descriptor descriptor(::open(file.c_str(), O_RDWR | O_CLOEXEC));
+  if (descriptor.get() < 0) return tl::unexpected(system_error(errno, "open", file));
+  for (const FilePart& part : parts)
+    for (std::size_t done = 0; done < part.bytes.size();) {
+      const ssize_t written = ::pwrite(descriptor.get(), part.bytes.data() + done,
+                                       part.bytes.size() - done, off_t(part.offset + done));
+      if (written < 0 && errno == EINTR) continue;
+      if (written <= 0)
+        return tl::unexpected(system_error(written < 0 ? errno : EIO, "write to", file));
+      done += std::size_t(written);
+    }
+  if (::fdatasync(descriptor.get()) != 0) return tl::unexpected(system_error(errno, "sync", file));
+  return {};
+}
+
 Expected<void> sync_file(const std::filesystem::path& file) {
   return sync_path(file, O_RDONLY, "sync");
 }

@@ -33,6 +33,14 @@ Expected<void> sync_directory(const std::filesystem::path& directory);
 // there. Its content stays. Errors: IoError; DiskFull.
 Expected<void> reserve_file(const std::filesystem::path& file, std::uint64_t bytes);
 
+// A piece of a file: where it begins, and its bytes.
+struct FilePart {
+  std::uint64_t offset = 0;
+  std::span<const std::byte> bytes;
+};
+// Overwrites pieces of an existing file and syncs it. Errors: NotFound; IoError; DiskFull.
+Expected<void> write_parts(const std::filesystem::path& file, std::span<const FilePart> parts);
+
 // Makes a file's content durable. Errors: IoError; NotFound.
 Expected<void> sync_file(const std::filesystem::path& file);
 

@@ -93,6 +93,10 @@ Expected<void> LmdbEnv::start(bool after_failed_commit) {
   const bool exists = length && *length > 0;
   if (!length && options_.is_read_only())
     return fail(ErrorCode::NotFound, fmt::format("there is no file '{}'", file_.string()));
+  if (exists && options_.settle_with)
+    if (auto settled = settle_last_commit(file_, options_.settle_with, after_failed_commit);
+        !settled)
+      return tl::unexpected(settled.error());
   if (exists || options_.is_read_only())
     if (auto checked = check_file(after_failed_commit); !checked) return checked;
 
@@ -130,8 +134,7 @@ Expected<void> LmdbEnv::start(bool after_failed_commit) {
     device_ = opened.st_dev;
     inode_ = opened.st_ino;
   }
-  int dead = 0;
-  mdb_reader_check(env_, &dead);
+  forget_dead_readers();
 
   auto opened_tables = open_tables(exists);
   if (!opened_tables) stop();
@@ -189,6 +192,21 @@ void LmdbEnv::stop() {
 Expected<void> LmdbEnv::sync() {
   if (int rc = mdb_env_sync(env_, 1); rc != 0) return tl::unexpected(error(rc, "sync"));
   return {};
+}
+
+Expected<void> LmdbEnv::mark_closed() { return mark_last_commit(file_); }
+
+std::uint64_t LmdbEnv::file_bytes_used() const {
+  MDB_envinfo env{};
+  MDB_stat status{};
+  mdb_env_info(env_, &env);
+  mdb_env_stat(env_, &status);
+  return (std::uint64_t(env.me_last_pgno) + 1) * status.ms_psize;
+}
+
+void LmdbEnv::forget_dead_readers() {
+  int dead = 0;
+  mdb_reader_check(env_, &dead);
 }
 
 Expected<void> LmdbEnv::reopen() {
@@ -341,6 +359,19 @@ Expected<void> LmdbWrite::remove(LmdbTable table, std::uint64_t key) {
 Expected<void> LmdbWrite::commit() {
   kill_point("commit.before_sync");
   const int rc = mdb_txn_commit(std::exchange(transaction_, nullptr));
+  kill_point("commit.after_sync");
+  if (rc != 0) return tl::unexpected(env_->error(rc, "commit to"));
+  return {};
+}
+
+Expected<void> LmdbWrite::commit_additions() {
+  kill_point("commit.before_write");
+  // The flag belongs to the environment, but only commits look at it, and there is one at a time.
+  mdb_env_set_flags(env_->env_, MDB_NOSYNC, 1);
+  int rc = mdb_txn_commit(std::exchange(transaction_, nullptr));
+  mdb_env_set_flags(env_->env_, MDB_NOSYNC, 0);
+  kill_point("commit.before_sync");
+  if (rc == 0) rc = mdb_env_sync(env_->env_, 1);
   kill_point("commit.after_sync");
   if (rc != 0) return tl::unexpected(env_->error(rc, "commit to"));
   return {};

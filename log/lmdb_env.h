@@ -17,6 +17,7 @@
 #include <vector>
 
 #include "index/error.h"
+#include "log/last_commit.h"
 
 struct MDB_env;
 struct MDB_txn;
@@ -47,6 +48,9 @@ class LmdbEnv {
     bool is_read_only() const { return mode != OpenMode::kWrite; }
     // Leaves syncing to sync(): for a segment that nothing names before it is complete.
     bool no_sync = false;
+    // Set for a file that is written with commit_additions(): opening it for writing settles its
+    // last commit (see log/last_commit.h). What it makes says whether an entry is whole.
+    MakeEntryCheck settle_with;
   };
   // Opens data.mdb in `directory`, which must exist; creates the file and its tables if it is not
   // there. An existing file is checked page by page first. A process must not open an environment
@@ -61,6 +65,17 @@ class LmdbEnv {
 
   // Writes everything to disk (only with no_sync). Errors: IoError; DiskFull.
   Expected<void> sync();
+
+  // Says that the last commit is on disk and that no other follows in this process, so that damage
+  // to it is never taken for a commit that a power cut tore. Errors: IoError; DiskFull.
+  Expected<void> mark_closed();
+
+  // How far the file is used, and how far it may grow: pages that a slow reader keeps from being
+  // used again count.
+  std::uint64_t file_bytes_used() const;
+  std::uint64_t map_bytes() const { return options_.map_bytes; }
+  // Frees the places of readers whose process died, which keep pages from being used again.
+  void forget_dead_readers();
 
   // Closes the environment after a failed commit and opens it again, checked. Waits until no read
   // transaction is under way. Errors: as open; the environment is unusable then.
@@ -135,8 +150,12 @@ class LmdbWrite {
   // Adds an entry whose key is higher than all others of the table, which fills pages completely.
   Expected<void> append(LmdbTable table, std::uint64_t key, Bytes value);
   Expected<void> remove(LmdbTable table, std::uint64_t key);
+  // Data, sync, meta page, sync: a power cut leaves all of the transaction or nothing.
   // Errors: DiskFull; IoError. Whether the transaction took effect is unknown then: reopen().
   Expected<void> commit();
+  // The same in one sync, for a transaction that only adds entries with checksums of their own to a
+  // file with `settle_with`. The transaction before it must be on disk.
+  Expected<void> commit_additions();
 
  private:
   LmdbWrite(LmdbEnv* env, MDB_txn* transaction) : env_(env), transaction_(transaction) {}

@@ -13,12 +13,9 @@
 
 #include "index/error.h"
 #include "log/lmdb_check.h"
-#include "log/lmdb_format.h"
+#include "log/lmdb_metas.h"
 
 namespace runlog::lmdb {
-
-// What a check found wrong; nullptr when nothing is.
-using Problem = const char*;
 
 // The pages of one transaction. The file's bytes and `newer` must outlive the walk.
 class PageWalk {
@@ -38,6 +35,9 @@ class PageWalk {
 
   // Whether a walk met a page after the last one that the meta page knows.
   bool reaches_beyond_end() const { return reaches_beyond_end_; }
+  // By number, whether a table or the free list has the page. Subtrees that `newer` proved are left
+  // out.
+  const std::vector<bool>& used_pages() const { return used_; }
   std::uint64_t used_bytes() const { return end_page_ * page_bytes_; }
   const std::map<std::string, std::uint64_t>& entries() const { return entries_; }
 

@@ -135,7 +135,7 @@ Expected<SegmentView> open_segment(LogState& state, const CatalogEntry& entry,
   } else if (!view.segment) {
     auto segment = ActiveSegment::open(state.directory, state.header_of(entry.id, entry.base),
                                        state.segment_map_bytes(), state.mode,
-                                       *state.names, *state.dictionaries);
+                                       entry.state, *state.names, *state.dictionaries);
     if (!segment) return tl::unexpected(segment.error());
     view.segment = *segment;
   }

@@ -27,7 +27,7 @@ class CatalogCheck {
   // Errors: IoError; Busy. Damage is appended to `damage`.
   Expected<std::optional<CatalogState>> run(Writer writer, std::vector<std::string>& damage) {
     const auto read = read_entries(
-        file_.parent_path(), writer, [&] { restart(); },
+        file_.parent_path(), writer, {}, [&] { restart(); },
         [&](const std::string& table, std::uint64_t key, Bytes value) { visit(table, key, value); });
     if (!read) {
       if (read.error().code == ErrorCode::NotFound)
@@ -173,6 +173,7 @@ class LogCheck {
     report.records += verdict->records;
     report.bytes += verdict->bytes;
     report.damage.insert(report.damage.end(), verdict->damage.begin(), verdict->damage.end());
+    report.notes.insert(report.notes.end(), verdict->notes.begin(), verdict->notes.end());
     done_bytes_ += verdict->bytes;
     context_.progress(0);
     found_.segments.push_back(std::move(*verdict));

@@ -221,16 +221,23 @@ class UnsealedCheck {
         file_(verdict.directory / "data.mdb") {}
 
   Expected<void> run() {
+    MakeEntryCheck settle_with;
+    if (entry_.state == SegmentState::kActive) settle_with = check_entries_from(entry_.base);
     const auto read = read_entries(
-        verdict_.directory, context_.writer, [&] { restart(); },
+        verdict_.directory, context_.writer, settle_with, [&] { restart(); },
         [&](const std::string& table, std::uint64_t key, Bytes value) { visit(table, key, value); });
     if (!read) {
       if (read.error().code != ErrorCode::Corruption && read.error().code != ErrorCode::NotFound)
-        return read;
+        return tl::unexpected(read.error());
       verdict_.damage.push_back(read.error().message);
     } else if (!has_header_) {
       report("it has no header");
     }
+    if (read && *read == LastCommit::kTorn)
+      verdict_.notes.push_back(
+          fmt::format("the last commit to '{}' is torn, as a power cut leaves it; it was never "
+                      "acknowledged, and the next open for writing undoes it",
+                      file_.string()));
     if (fold_) {
       fold_->finish();
       verdict_.records = fold_->sequences().size();

@@ -33,6 +33,7 @@ struct SegmentVerdict {
   std::uint64_t bytes = 0;    // of the file
   SequenceNumber end = 0;     // one above the highest sequence number found; base while empty
   std::vector<std::string> damage;
+  std::vector<std::string> notes;  // harmless
   std::vector<SeenRun> runs;           // the sound records
   std::vector<SequenceNumber> hidden;  // what the segment says of older records and of its own
 };
