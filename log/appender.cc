@@ -136,7 +136,8 @@ Expected<void> Appender::close() {
   committer_.close();
   {
     std::lock_guard roll_lock(roll_mutex_);
-    // Without the mark the next open looks closer, and nothing is lost.
+    // Without the mark the next open looks closer, and nothing is lost. Once only: another process
+    // may write from here on.
     if (!closed_ && !needs_mending_) (void)active_->mark_closed();
     closed_ = true;
   }

@@ -241,7 +241,7 @@ TEST_CASE("reading beside a writer gives no record that came after the names wer
       must(writer->append(SampleRun("while " + std::to_string(key), "flow_while").run()));
     if (table == "r") records.push_back(key);
   };
-  must(read_entries(segment, Writer::kOtherProcess, [&] { records.clear(); }, visit));
+  must(read_entries(segment, Writer::kOtherProcess, {}, [&] { records.clear(); }, visit));
   CHECK(records == std::vector<std::uint64_t>{1});
 }
 
