@@ -54,9 +54,11 @@ void FlowAccumulators::add(const IndexEntry& entry) {
   flow.acted = wrapping_add(flow.acted, entry.acted);
   flow.unmeasured = wrapping_add(flow.unmeasured, entry.unmeasured);
 
-  const std::uint16_t bucket = DurationHistogram::bucket_of(entry.duration_ms);
-  if (bucket >= flow.durations.size()) flow.durations.resize(bucket + 1u);
-  flow.durations[bucket] += 1;
+  if (entry.duration_ms) {
+    const std::uint16_t bucket = DurationHistogram::bucket_of(*entry.duration_ms);
+    if (bucket >= flow.durations.size()) flow.durations.resize(bucket + 1u);
+    flow.durations[bucket] += 1;
+  }
 
   const std::int64_t hour = hour_of(entry.finished_at_ms);
   if (flow.last_hour_runs == nullptr || flow.last_hour != hour) {

@@ -53,7 +53,9 @@ void add_to(FlowTable& table, const IndexEntry& entry) {
   counts.selected = wrapping_add(counts.selected, entry.selected);
   counts.acted = wrapping_add(counts.acted, entry.acted);
   counts.unmeasured = wrapping_add(counts.unmeasured, entry.unmeasured);
-  counts.durations.buckets[DurationHistogram::bucket_of(entry.duration_ms)] += 1;
+  if (entry.duration_ms) {
+    counts.durations.buckets[DurationHistogram::bucket_of(*entry.duration_ms)] += 1;
+  }
   counts.by_hour[hour_of(entry.finished_at_ms)][status] += 1;
 }
 

@@ -11,6 +11,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -67,7 +68,7 @@ struct IndexEntry {
   unsigned status = 0;
   std::int64_t started_at_ms = 0;
   std::int64_t finished_at_ms = 0;
-  std::int64_t duration_ms = 0;
+  std::optional<std::int64_t> duration_ms;  // nullopt: nobody knows, and no percentile counts it
   std::uint64_t record_bytes = 0;
   std::int64_t selected = 0, acted = 0, unmeasured = 0;
 };

@@ -107,7 +107,8 @@ class HeadView {
   UnixMs started_at() const;
   // finishedAt, or started + duration, or recorded_at when the engine gave neither.
   UnixMs finished_at() const { return numbers().finished_at; }
-  std::int64_t duration_ms() const { return numbers().duration_ms; }  // or finished − started
+  // durationMs, or finishedAt − startedAt; nullopt when the engine gave neither.
+  std::optional<std::int64_t> duration_ms() const { return numbers().duration_ms; }
   bool has_duration() const;         // durationMs was given
   bool has_finished() const;         // finishedAt was given
   SequenceNumber supersedes() const;
@@ -118,7 +119,7 @@ class HeadView {
   struct Numbers {
     Symbol flow = 0;
     UnixMs finished_at = 0;
-    std::int64_t duration_ms = 0;
+    std::optional<std::int64_t> duration_ms;
     std::int64_t selected = 0, acted = 0, unmeasured = 0;
   };
   Numbers numbers() const;

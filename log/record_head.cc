@@ -172,11 +172,14 @@ HeadView::Numbers HeadView::numbers() const {
   out.selected = fields.selected;
   out.acted = fields.acted;
   out.unmeasured = fields.unmeasured;
-  const std::int64_t duration = fields.has_duration   ? fields.duration
-                                : fields.has_finished ? fields.finished_delta
-                                                      : minus(recorded_at(), started);
-  out.duration_ms = duration;
-  out.finished_at = plus(started, fields.has_finished ? fields.finished_delta : duration);
+  if (fields.has_duration) {
+    out.duration_ms = fields.duration;
+  } else if (fields.has_finished) {
+    out.duration_ms = fields.finished_delta;
+  }
+  out.finished_at = fields.has_finished   ? plus(started, fields.finished_delta)
+                    : fields.has_duration ? plus(started, fields.duration)
+                                          : recorded_at();
   return out;
 }
 

@@ -56,7 +56,7 @@ inline ModelRun random_run(Random& random, Ordinal ordinal, bool wild_times) {
       wild_times ? random_time(random, around) : around + std::int64_t(below(random, 10'000));
   entry.finished_at_ms = wild_times ? random_time(random, around)
                                     : entry.started_at_ms + std::int64_t(below(random, 5'000));
-  entry.duration_ms = std::int64_t(random() >> below(random, 64));
+  if (below(random, 8) != 0) entry.duration_ms = std::int64_t(random() >> below(random, 64));
   entry.record_bytes = below(random, 1000);
   entry.selected = std::int64_t(below(random, 20)) - 5;
   entry.acted = std::int64_t(below(random, 20));

@@ -89,7 +89,7 @@ TEST_CASE("the finish and the duration follow from each other where one is missi
     CHECK_FALSE(encoded.head().has_finished());
     CHECK_FALSE(encoded.head().has_duration());
     CHECK(encoded.head().finished_at() == 1'792'454'500'000);
-    CHECK(encoded.head().duration_ms() == 1'792'454'500'000 - 1000);
+    CHECK_FALSE(encoded.head().duration_ms());  // it was stored then, which says nothing of it
   }
   run.duration_ms = 50;
   CHECK(Encoded(run).head().finished_at() == 1050);

@@ -91,6 +91,30 @@ TEST_CASE_METHOD(StatisticsFixture, "percentiles are within 6.25 % of the true o
   CHECK(double(found.p99_ms) == Approx(9900).epsilon(0.0625));
 }
 
+TEST_CASE_METHOD(StatisticsFixture, "a run that does not say how long it took has no duration",
+                 "[statistics]") {
+  const auto add_without = [&](const std::string& id) {
+    TestRun run;
+    run.run_id = id;
+    run.flow = "f";
+    run.status = RunStatus::kCompleted;
+    run.started_at = kHour;
+    run.duration_ms.reset();
+    REQUIRE(log_->append(run.view()));
+  };
+  add_without("1");
+  CHECK(of("f").p50_ms == -1);
+  add("2", "f", RunStatus::kCompleted, kHour, 5);
+  add_without("3");
+  for (const bool sealed : {false, true}) {
+    if (sealed) REQUIRE(log_->seal_now());
+    CHECK(of("f").p99_ms == 5);
+    CHECK(of("f").runs[0] == 3);
+  }
+  add("3", "f", RunStatus::kCompleted, kHour, 5);  // takes away what was never counted
+  CHECK(of("f").p99_ms == 5);
+}
+
 TEST_CASE_METHOD(StatisticsFixture, "a superseded run counts as what it is now", "[statistics]") {
   add("1", "a", RunStatus::kFailed, 10 * kHour);
   for (int i = 0; i < 100; ++i) add("x" + std::to_string(i), "b", RunStatus::kCompleted, 11 * kHour);
