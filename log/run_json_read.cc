@@ -1,5 +1,6 @@
 #include <tuple>
 
+#include "log/json_mend.h"
 #include "log/record_head.h"
 #include "log/run_json_parts.h"
 
@@ -207,7 +208,12 @@ struct RunJsonParser::Impl {
                                            " bytes of JSON; the limit is " +
                                            std::to_string(kMaxRunJsonBytes));
     }
-    const auto error = parser.parse(json.data(), json.size()).get(root);
+    auto error = parser.parse(json.data(), json.size()).get(root);
+    if (error == simdjson::STRING_ERROR || error == simdjson::NUMBER_ERROR) {
+      const MendedJson mended = mend_json(json);
+      error = parser.parse(mended.text).get(root);
+      if (error == simdjson::NUMBER_ERROR && mended.refusal) return tl::unexpected(*mended.refusal);
+    }
     if (error == simdjson::DEPTH_ERROR) {
       return fail(ErrorCode::TooLarge, "the JSON nests deeper than the limit, " +
                                            std::to_string(kMaxJsonDepth) + " levels");

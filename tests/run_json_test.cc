@@ -222,6 +222,34 @@ TEST_CASE("of a name that stands twice in an object the last value counts") {
   CHECK(parsed.run.steps->front().node_id == "b");
 }
 
+TEST_CASE("half a surrogate pair, which UTF-8 cannot say, becomes the replacement character") {
+  NameTable names;
+  const std::string json = with(R"("userId":"cut \ud83d","x":["\udc00","\ud83d\u0041","\ud83d\ude00",)"
+                                R"("\\ud83d"],"\ud83d":1)");
+  CHECK(sorted(through_record(json, names)) ==
+        sorted(with(R"("userId":"cut \ufffd","x":["\ufffd","\ufffd\u0041","\ud83d\ude00",)"
+                    R"("\\ud83d"],"\ufffd":1)")));
+  for (const char* half : {R"("x\udc00")", R"("\ud83dx")", R"("\ud83d\u0041")", R"("\ud83d")"}) {
+    INFO(half);
+    const std::string alone = with("\"userId\":" + std::string(half));
+    CHECK_THAT(through_record(alone, names), Catch::Contains("\xEF\xBF\xBD"));
+  }
+}
+
+TEST_CASE("an integer beyond 64 bits becomes a double, a number beyond a double is refused") {
+  NameTable names;
+  const std::string json = with(
+      R"("x":[123456789012345678901234,-9223372036854775809,18446744073709551615,1e-400],)"
+      R"("durationMs":100000000000000000000)");
+  CHECK(sorted(through_record(json, names)) ==
+        sorted(with(R"("x":[1.2345678901234568e23,-9223372036854775808.0,18446744073709551615,0.0],)"
+                    R"("durationMs":1e20)")));
+  CHECK(refusal(with(R"("x":{"y":1,"z":[{"w":2},1e400]})")).message ==
+        "field 'z' is 1e400, beyond the limit of a number, 1.8e308");
+  CHECK(refusal(with("\"x\":1" + std::string(400, '0'))).message ==
+        "field 'x' is 10000000000000000000…, beyond the limit of a number, 1.8e308");
+}
+
 TEST_CASE("a refusal names the field and what was wrong with it") {
   CHECK(refusal(R"({"flowName":"f","status":"failed","startedAt":0})").message ==
         "field 'runId' is missing");
