@@ -1,5 +1,6 @@
 // A file that appears as a whole or not at all: written under another name beside its place,
-// synced, then renamed. Left unfinished, nothing of it stays.
+// synced, then renamed. Left unfinished, nothing of it stays. A pipe or a device is written as it
+// is, and a symbolic link stays one.
 #pragma once
 
 #include <memory>
@@ -28,7 +29,8 @@ class OutputFile {
         unfinished_(std::move(unfinished)),
         descriptor_(descriptor),
         output_(descriptor) {}
-  std::string path_, unfinished_;
+  std::string path_;        // where the file goes, symbolic links resolved
+  std::string unfinished_;  // empty when it is there, or is written in place
   int descriptor_;
   Output output_;
 };

@@ -1,4 +1,5 @@
 // `runlog export`: what went in comes out, filtered, into a pipe or a file.
+#include <filesystem>
 #include <map>
 
 #include <catch2/catch.hpp>
@@ -71,4 +72,35 @@ TEST_CASE("a reader that goes away is no error, a full device is") {
   const CliResult full = run_shell("\"$RUNLOG\" export --data " + history.data + " > /dev/full");
   CHECK(full.exit_code == kBroken);
   CHECK_THAT(full.err, Contains("No space left on device"));
+}
+
+TEST_CASE("export writes into a pipe that was there, and leaves it a pipe") {
+  const History history;
+  const std::string fifo = history.folder.file("fifo"), read = history.folder.file("read");
+  const CliResult result =
+      run_shell("mkfifo " + fifo + "; timeout 60 cat " + fifo + " > " + read +
+                " & \"$RUNLOG\" export --data " + history.data + " --output " + fifo +
+                "; code=$?; test -p " + fifo + " || exit 9; wait; exit $code");
+  CHECK(result.exit_code == kDone);
+  CHECK(lines_of(read_text(read)).size() == 60);
+}
+
+TEST_CASE("export replaces what a symbolic link leads to, with its permissions, and not the link") {
+  const History history;
+  namespace fs = std::filesystem;
+  fs::create_directory(history.folder.path() / "elsewhere");
+  const std::string target = history.folder.write("elsewhere/runs.ndjson", "before");
+  fs::permissions(target, fs::perms::owner_read | fs::perms::owner_write);
+  const std::string link = history.folder.file("link");
+  fs::create_symlink("elsewhere/runs.ndjson", link);
+  CHECK(history.run({"export", "--output", link}).exit_code == kDone);
+  CHECK(fs::is_symlink(link));
+  CHECK(lines_of(read_text(target)).size() == 60);
+  CHECK(fs::status(target).permissions() == (fs::perms::owner_read | fs::perms::owner_write));
+
+  fs::remove(target);
+  const CliResult dangling = history.run({"export", "--output", link});
+  CHECK(dangling.exit_code == kBroken);
+  CHECK_THAT(dangling.err, Contains(link + " could not be written"));
+  CHECK(fs::is_symlink(link));
 }
