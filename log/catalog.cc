@@ -70,6 +70,11 @@ Expected<std::unique_ptr<Catalog>> Catalog::open(const std::filesystem::path& lo
   const auto length = file_bytes(log / "state" / "data.mdb");
   if (!length) {
     if (length.error().code != ErrorCode::NotFound) return tl::unexpected(length.error());
+    std::error_code ignored;
+    const auto segments = log / "segments";
+    if (std::filesystem::exists(segments, ignored) && !std::filesystem::is_empty(segments, ignored))
+      return fail(ErrorCode::Corruption,
+                  fmt::format("'{}' has segments but no catalog", log.string()));
     return fail(ErrorCode::NotFound, fmt::format("there is no log in '{}'", log.string()));
   }
   if (*length == 0)

@@ -18,7 +18,7 @@ class Catalog {
  public:
   // Makes the state directory of a new log. Errors: IoError; DiskFull.
   static Expected<std::unique_ptr<Catalog>> create(const std::filesystem::path& log);
-  // Errors: NotFound (no log here); Corruption; IoError.
+  // Errors: NotFound (no log here); Corruption (also segments without a catalog); IoError.
   static Expected<std::unique_ptr<Catalog>> open(const std::filesystem::path& log, OpenMode mode);
 
   const LogIdentity& identity() const { return identity_; }

@@ -42,10 +42,7 @@ Expected<std::unique_ptr<Catalog>> open_or_create_catalog(const std::filesystem:
   const auto segments = directory / "segments";
   const bool has_segments = std::filesystem::exists(segments, ignored) &&
                             !std::filesystem::is_empty(segments, ignored);
-  if (has_segments && code == ErrorCode::Corruption) return catalog;
-  if (has_segments)
-    return fail(ErrorCode::Corruption,
-                fmt::format("'{}' has segments but no catalog", directory.string()));
+  if (has_segments) return catalog;
   if (auto removed = remove_directory(directory / "state"); !removed)
     return tl::unexpected(removed.error());
   return Catalog::create(directory);

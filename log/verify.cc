@@ -150,6 +150,7 @@ class LogCheck {
         note(entry, "was merged into another; the next open removes it");
         return {};
       case SegmentState::kQuarantined:
+        ++found_.report.set_aside;
         note(entry, "was set aside by a repair; answers are incomplete without it");
         return {};
     }

@@ -15,6 +15,7 @@ struct VerifyReport {
   std::uint64_t segments = 0;
   std::uint64_t records = 0;
   std::uint64_t bytes = 0;
+  std::uint64_t set_aside = 0;       // segments that a repair gave up, whose runs answers miss
   std::vector<std::string> damage;   // one whole sentence each, with file and place
   std::vector<std::string> repairs;  // what was done about it; empty without `repair`
   std::vector<std::string> notes;    // harmless: unknown directories, leftovers

@@ -2,6 +2,7 @@
 // stand inline are read from the heads of their runs, since a hash is no value.
 #include <algorithm>
 #include <array>
+#include <map>
 #include <string>
 #include <unordered_map>
 
@@ -35,7 +36,7 @@ class GroupCounter {
   const TermKind by_;
   Matcher matcher_;
   std::unordered_map<std::uint64_t, std::uint64_t> by_symbol_;  // or by status
-  std::unordered_map<std::string, std::uint64_t> by_name_;
+  std::map<RunValue, std::uint64_t> by_value_;
 };
 
 Expected<void> GroupCounter::add_segment(std::size_t segment) {
@@ -84,13 +85,13 @@ Expected<void> GroupCounter::add_inline(std::size_t segment, const OrdinalSet& o
   const auto reader = ordinals.read(snapshot_.segments[segment].end, Direction::kOldestFirst);
   RecordReader& records = matcher_.records();
   std::array<Ordinal, kBatch> batch;
-  std::vector<std::string> values;
+  std::vector<RunValue> values;
   while (const std::size_t read = reader->next(batch)) {
     for (std::size_t i = 0; i < read; ++i) records.prefetch(segment, batch[i]);
     for (std::size_t i = 0; i < read; ++i) {
       const auto found = inline_values(snapshot_, records, segment, batch[i], by_, values);
       if (!found) return found;
-      for (const std::string& value : values) ++by_name_[value];
+      for (const RunValue& value : values) ++by_value_[value];
     }
   }
   return {};
@@ -112,14 +113,15 @@ Expected<std::vector<Group>> GroupCounter::finish() {
   for (const auto& [value, count] : by_symbol_) {
     const auto name = name_of(value);
     if (!name) return tl::unexpected(name.error());
-    by_name_[*name] += count;
+    by_value_[{*name}] += count;
   }
   std::vector<Group> groups;
-  groups.reserve(by_name_.size());
-  for (const auto& [name, count] : by_name_) groups.push_back({name, count});
-  std::sort(groups.begin(), groups.end(), [](const Group& a, const Group& b) {
-    return a.count != b.count ? a.count > b.count : a.name < b.name;
-  });
+  groups.reserve(by_value_.size());
+  for (const auto& [value, count] : by_value_) {
+    groups.push_back({value.name, count, value.object});
+  }
+  std::stable_sort(groups.begin(), groups.end(),
+                   [](const Group& a, const Group& b) { return a.count > b.count; });
   return groups;
 }
 

@@ -22,7 +22,8 @@
 namespace runlog {
 
 // Conditions that a run must all meet; within one field any of the values will do. Empty fields ask
-// nothing. Times are inclusive on both ends.
+// nothing. Times are inclusive on both ends. A run that says neither when it finished nor how long
+// it took counts as finished when it was stored (recordedAt).
 struct Filter {
   std::vector<std::string> flows;
   std::vector<RunStatus> statuses;
@@ -77,11 +78,13 @@ Expected<SequenceNumber> get_stored(const Snapshot& snapshot, std::string_view r
                                     std::vector<std::byte>& out);
 
 // Counts by one property, largest group first; ties in the order of the names. Kinds: flow, status,
-// trigger type, trigger object, record ("object/id"), user, organization, failing node, error code,
-// fingerprint, label. `filter` narrows. Errors: InvalidArgument (kFlowStatus, kHasError); Corruption.
+// trigger type, trigger object, record (of an object), user, organization, failing node, error
+// code, fingerprint, label. `filter` narrows. Errors: InvalidArgument (kFlowStatus, kHasError);
+// Corruption.
 struct Group {
   std::string name;
   std::uint64_t count = 0;
+  std::optional<std::string> object = {};  // kRecord only: the record's object, if the runs name it
 };
 Expected<std::vector<Group>> groups(const Snapshot& snapshot, TermKind by, const Filter& filter);
 

@@ -21,21 +21,21 @@ OptionalText single_value(const RunHead& run, TermKind kind) {
 }
 
 // A run may have several labels, of which some have symbols: only those without are asked for.
-void inline_labels(const HeadView& head, const Run& run, std::vector<std::string>& out) {
+void inline_labels(const HeadView& head, const Run& run, std::vector<RunValue>& out) {
   std::vector<TermKey> terms;
   head.terms(terms);
   for (const auto& [key, value] : run.labels) {
-    std::string name = label_name(key, value);
-    const TermKey term = inline_term(TermKind::kLabel, name);
+    RunValue label{label_name(key, value)};
+    const TermKey term = inline_term(TermKind::kLabel, label.name);
     if (std::find(terms.begin(), terms.end(), term) == terms.end()) continue;
-    if (std::find(out.begin(), out.end(), name) == out.end()) out.push_back(std::move(name));
+    if (std::find(out.begin(), out.end(), label) == out.end()) out.push_back(std::move(label));
   }
 }
 
 }  // namespace
 
 Expected<void> inline_values(const Snapshot& snapshot, RecordReader& records, std::size_t segment,
-                             Ordinal ordinal, TermKind kind, std::vector<std::string>& out) {
+                             Ordinal ordinal, TermKind kind, std::vector<RunValue>& out) {
   out.clear();
   std::span<const std::byte> record;
   const auto head = open_head(snapshot, records, segment, ordinal, &record);
@@ -43,7 +43,7 @@ Expected<void> inline_values(const Snapshot& snapshot, RecordReader& records, st
   const SequenceNumber sequence = snapshot.segments[segment].sequence(ordinal);
   if (kind == TermKind::kFingerprint) {
     if (const OptionalText message = head->error_message()) {
-      out.push_back(error_fingerprint(*message));
+      out.push_back({error_fingerprint(*message)});
     }
     return {};
   }
@@ -60,10 +60,10 @@ Expected<void> inline_values(const Snapshot& snapshot, RecordReader& records, st
   const auto decoded = decode_head(*head, sequence, *snapshot.names, run);
   if (!decoded) return tl::unexpected(records.with_place(decoded.error(), segment, ordinal));
   if (kind == TermKind::kRecord) {
-    out.push_back(std::string(run.trigger_object.value_or("")) + "/" +
-                  std::string(run.trigger_record_id.value_or("")));
+    out.push_back({std::string(run.trigger_record_id.value_or("")),
+                   std::optional<std::string>(run.trigger_object)});
   } else if (const OptionalText value = single_value(run, kind)) {
-    out.emplace_back(*value);
+    out.push_back({std::string(*value)});
   }
   return {};
 }

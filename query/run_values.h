@@ -1,6 +1,8 @@
 // The values of a run that its head keeps inline because they have no symbol.
 #pragma once
 
+#include <compare>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -9,9 +11,15 @@
 
 namespace runlog {
 
-// Replaces `out` by the values of `kind` that the run carries under a hash, each once: for kRecord
-// "object/id". Only for runs that carry a hashed term of this kind. Errors: Corruption; IoError.
+struct RunValue {
+  std::string name;
+  std::optional<std::string> object = {};  // kRecord only; apart, since either may have a '/'
+  friend auto operator<=>(const RunValue&, const RunValue&) = default;
+};
+
+// Replaces `out` by the values of `kind` that the run carries under a hash, each once. Only for
+// runs that carry a hashed term of this kind. Errors: Corruption; IoError.
 Expected<void> inline_values(const Snapshot& snapshot, RecordReader& records, std::size_t segment,
-                             Ordinal ordinal, TermKind kind, std::vector<std::string>& out);
+                             Ordinal ordinal, TermKind kind, std::vector<RunValue>& out);
 
 }  // namespace runlog

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstdlib>
 #include <functional>
+#include <limits>
 #include <map>
 #include <sstream>
 
@@ -105,7 +106,9 @@ void add_list_command(CLI::App& app, Parsed& parsed) {
   list.add_option("--limit", request.limit, "How many, 1 to 1000 (default: 20)")
       ->check(CLI::Range(std::uint32_t(1), kMostRunsOfAPage).description(""))
       ->type_name("N");
-  list.add_option("--cursor", request.cursor, "Go on where another page ended")->type_name("C");
+  list.add_option("--cursor", request.cursor, "Go on where another page ended")
+      ->check(refuse_empty)
+      ->type_name("C");
   list.add_flag("--oldest-first", parsed.oldest_first, "The oldest first");
   add_json_flag(list, parsed.list.json);
   run_with(list, parsed, parsed.list, &run_list);
@@ -148,7 +151,8 @@ void add_groups_command(CLI::App& app, Parsed& parsed) {
                                           group_kind_names() + " (default: error)")
       ->type_name("KIND");
   groups.add_option("--limit", parsed.groups.limit, "How many groups (default: 20)")
-      ->check(CLI::PositiveNumber.description(""))
+      ->check(CLI::Range(std::uint32_t(1), std::numeric_limits<std::uint32_t>::max())
+                  .description(""))
       ->type_name("N");
   add_json_flag(groups, parsed.groups.json);
   add_filter_options(groups, parsed.groups.filter);
@@ -163,6 +167,7 @@ void add_export_command(CLI::App& app, Parsed& parsed) {
   exported.add_option("--output", parsed.export_runs.output,
                       "Into this file, replaced when all is written; otherwise to the standard "
                       "output")
+      ->check(refuse_empty)
       ->type_name("FILE");
   run_with(exported, parsed, parsed.export_runs, &run_export);
 }
@@ -241,6 +246,13 @@ ExitCode run_command_line(const std::vector<std::string>& arguments, Console& co
   add_export_command(app, parsed);
   add_care_commands(app, parsed);
 
+  const auto is_asked_for = [&](const CLI::App* command) {
+    return command->get_name() == arguments[2];
+  };
+  if (arguments.size() > 2 && arguments[1] == "help" &&
+      app.get_subcommands(is_asked_for).empty()) {
+    return usage_error(fmt::format("there is no command '{}'", arguments[2]), app, console);
+  }
   try {
     app.parse(for_parser(arguments));
   } catch (const CLI::ParseError& error) {
@@ -253,8 +265,8 @@ ExitCode run_command_line(const std::vector<std::string>& arguments, Console& co
     return ExitCode::kDone;
   }
   if (!parsed.command) {
-    console.out.write(app.help());
-    return ExitCode::kDone;
+    console.err.write(app.help());
+    return ExitCode::kUsage;
   }
   if (const char* data = std::getenv("RUNLOG_DATA"); parsed.data.empty() && data != nullptr) {
     parsed.data = data;
@@ -266,6 +278,10 @@ ExitCode run_command_line(const std::vector<std::string>& arguments, Console& co
   if (!is_tenant_name(parsed.tenant)) {
     return usage_error(fmt::format("'{}' is not a tenant's name: 1 to 64 letters, digits, '-' or "
                                    "'_'", parsed.tenant), app, console);
+  }
+  for (const Filter* filter :
+       {&parsed.list.request.filter, &parsed.groups.filter, &parsed.export_runs.filter}) {
+    if (const auto wrong = contradiction_in(*filter)) return usage_error(*wrong, app, console);
   }
   if (parsed.oldest_first) parsed.list.request.direction = Direction::kOldestFirst;
   parsed.list.invocation = invocation_of(arguments);

@@ -104,6 +104,14 @@ Screen screen_of(int descriptor) {
   return screen;
 }
 
+void remark(Console& console, std::string_view text) {
+  if (console.screen.is_terminal()) {
+    console.out.write(console.screen.paint(text, Style::kDim) + "\n");
+  } else {
+    console.err.write(fmt::format("{}\n", text));
+  }
+}
+
 ExitCode exit_code_of(const Error& error) {
   switch (error.code) {
     case ErrorCode::NotFound:

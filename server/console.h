@@ -14,7 +14,7 @@ enum class ExitCode : int {
   kDone = 0,
   kRefused = 1,  // refused input, or what was asked for is not there
   kUsage = 2,
-  kBroken = 3,  // I/O, a full disk, corruption, a log that is held by another process
+  kBroken = 3,  // I/O, a full disk, corruption, a log held by another process, a stopped import
 };
 
 // Buffered text on a descriptor that somebody else opened and closes. Not thread-safe.
@@ -62,6 +62,10 @@ struct Console {
   Screen screen;      // of `out`
   Screen err_screen;  // of `err`
 };
+
+// Writes a line that is about the answer and no part of it: dimmed on a terminal, to `err` where
+// the answer goes into a pipe, for rows that go into a pipe are rows.
+void remark(Console& console, std::string_view text);
 
 ExitCode exit_code_of(const Error& error);
 

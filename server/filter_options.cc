@@ -30,12 +30,6 @@ std::pair<std::string, std::string> parse_label(const std::string& text) {
   return {text.substr(0, equals), text.substr(equals + 1)};
 }
 
-// An empty value usually is a shell variable that was not set; taking it as "no condition" would
-// answer another question.
-std::string refuse_empty(const std::string& value) {
-  return value.empty() ? "the value is empty" : "";
-}
-
 CLI::Option* add_text(CLI::App& command, const std::string& name, std::optional<std::string>& value,
                       const std::string& type, const std::string& help) {
   return command.add_option(name, value, help)
@@ -67,11 +61,24 @@ CLI::Option* add_repeated(CLI::App& command, const std::string& name,
 
 }  // namespace
 
+std::string refuse_empty(const std::string& value) {
+  return value.empty() ? "the value is empty" : "";
+}
+
+std::optional<std::string> contradiction_in(const Filter& filter) {
+  if (filter.finished_from && filter.finished_to && *filter.finished_from > *filter.finished_to) {
+    return "--since is later than --until";
+  }
+  if (filter.started_from && filter.started_to && *filter.started_from > *filter.started_to) {
+    return "--started-since is later than --started-until";
+  }
+  return std::nullopt;
+}
+
 void add_filter_options(CLI::App& command, Filter& filter) {
   add_repeated(command, "--flow",
                [&filter](const std::vector<std::string>& names) { filter.flows = names; }, "F",
-               "Of this flow; several with commas or by repeating")
-      ->delimiter(',');
+               "Of this flow; may be repeated");
   add_repeated(command, "--status",
                [&filter](const std::vector<std::string>& names) {
                  for (const std::string& name : names) {

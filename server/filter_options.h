@@ -1,6 +1,9 @@
 // The options that say which runs, equal for `list`, `export` and `groups`.
 #pragma once
 
+#include <optional>
+#include <string>
+
 #include "query/query.h"
 
 namespace CLI {
@@ -11,5 +14,12 @@ namespace runlog {
 
 // Adds the options to `command`; parsing fills `filter`, which must outlive it.
 void add_filter_options(CLI::App& command, Filter& filter);
+
+// A check for options. An empty value usually is a shell variable that was not set; taking it as
+// "no condition" would answer another question.
+std::string refuse_empty(const std::string& value);
+
+// What is wrong with a filter whose options each are right: a time range without an instant in it.
+std::optional<std::string> contradiction_in(const Filter& filter);
 
 }  // namespace runlog

@@ -18,9 +18,8 @@ constexpr unsigned kLeastName = 20;
 void print_for_people(const std::vector<Group>& all, std::size_t shown, std::uint64_t matching,
                       const GroupsOptions& options, Console& console) {
   if (all.empty()) {
-    console.out.write(fmt::format("no group by {} among {}\n", options.by_name,
-                                  count_of(matching, "matching run")));
-    return;
+    return remark(console, fmt::format("no group by {} among {}", options.by_name,
+                                       count_of(matching, "matching run")));
   }
   // Shares of the runs that have the property: of all errors, not of all runs.
   std::uint64_t grouped = 0;
@@ -33,21 +32,15 @@ void print_for_people(const std::vector<Group>& all, std::size_t shown, std::uin
                        {title, TerminalTable::Align::kLeft, kLeastName}});
   for (std::size_t i = 0; i < shown; ++i) {
     table.add_row({{format_count(all[i].count)}, {format_share(all[i].count, grouped)},
-                   {all[i].name}});
+                   {all[i].object ? *all[i].object + "/" + all[i].name : all[i].name}});
   }
   console.out.write(table.render(console.screen));
-  const std::string footer = fmt::format("{} of {}, among {}\n", format_count(shown),
-                                         count_of(all.size(), "group"),
-                                         count_of(matching, "matching run"));
-  if (console.screen.is_terminal()) {
-    console.out.write(console.screen.paint(footer, Style::kDim));
-  } else {
-    console.err.write(footer);
-  }
+  remark(console, fmt::format("{} of {}, among {}", format_count(shown),
+                              count_of(all.size(), "group"), count_of(matching, "matching run")));
 }
 
 void print_json(const std::vector<Group>& all, std::size_t shown, std::uint64_t matching,
-                const GroupsOptions& options, Console& console) {
+                bool incomplete, const GroupsOptions& options, Console& console) {
   JsonAnswer json;
   json.StartObject();
   json.member("by", options.by_name);
@@ -55,6 +48,7 @@ void print_json(const std::vector<Group>& all, std::size_t shown, std::uint64_t 
   json.StartArray();
   for (std::size_t i = 0; i < shown; ++i) {
     json.StartObject();
+    if (all[i].object) json.member("object", *all[i].object);
     json.member("name", all[i].name);
     json.member("count", all[i].count);
     json.EndObject();
@@ -63,6 +57,7 @@ void print_json(const std::vector<Group>& all, std::size_t shown, std::uint64_t 
   json.flag("hasMore", shown < all.size());
   json.member("totalGroups", std::uint64_t(all.size()));
   json.member("totalRuns", matching);
+  if (incomplete) json.flag("incomplete", true);
   json.EndObject();
   console.out.write(json.line());
 }
@@ -77,7 +72,12 @@ ExitCode run_groups(const LogPlace& place, const GroupsOptions& options, Console
   auto matching = count(*opened->snapshot, options.filter);
   if (!matching) return complain(console, matching.error());
   const std::size_t shown = std::min<std::size_t>(all->size(), options.limit);
-  (options.json ? print_json : print_for_people)(*all, shown, *matching, options, console);
+  if (options.json) {
+    print_json(*all, shown, *matching, opened->snapshot->incomplete, options, console);
+  } else {
+    print_for_people(*all, shown, *matching, options, console);
+  }
+  warn_if_incomplete(*opened->snapshot, console);
   return ExitCode::kDone;
 }
 

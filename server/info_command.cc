@@ -4,6 +4,7 @@
 #include "log/log.h"
 #include "log/run_json.h"
 #include "server/commands.h"
+#include "server/display_text.h"
 #include "server/json_answer.h"
 #include "server/open_log.h"
 #include "server/quantities.h"
@@ -79,7 +80,7 @@ void write_segment(const SegmentInfo& segment, JsonAnswer& json) {
 void print_json(const LogInfo& log, Console& console) {
   JsonAnswer json;
   json.StartObject();
-  json.member("directory", log.directory.string());
+  json.member("directory", printable(log.directory.string()));  // a path may be no UTF-8
   json.member("logId", fmt::format("{:016x}", log.log_id));
   json.member("runs", log.runs);
   json.member("superseded", log.hidden);

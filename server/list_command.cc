@@ -118,23 +118,35 @@ void print_for_people(const ListResult& page, const ListOptions& options, Consol
   if (page.has_more) {
     footer += fmt::format("; the next: {} --cursor {}", options.invocation, page.next_cursor);
   }
-  // On a terminal only: rows that go into a pipe are rows.
-  if (console.screen.is_terminal()) {
-    console.out.write(console.screen.paint(footer, Style::kDim) + "\n");
-  } else {
-    console.err.write(footer + "\n");
-  }
+  remark(console, footer);
 }
 
-void print_json(const ListResult& page, Console& console) {
+// A head keeps only the beginning of a long message. Errors: Corruption.
+Expected<void> write_summary(const ListResult& page, RunHead& run, std::string& out) {
+  if (!run.error_is_cut) {
+    write_json(run, out);
+    return {};
+  }
+  const auto whole = get(page.snapshot, run.run_id);
+  if (!whole) return tl::unexpected(whole.error());
+  const auto beginning = run.error_message;
+  if (whole->run.error && whole->run.error->message) {
+    run.error_message = *whole->run.error->message;
+  }
+  write_json(run, out);
+  run.error_message = beginning;  // `whole` goes away
+  return {};
+}
+
+Expected<void> print_json(ListResult& page, Console& console) {
   JsonAnswer json;
   std::string text;
   json.StartObject();
   json.key("runs");
   json.StartArray();
-  for (const RunHead& run : page.runs) {
+  for (RunHead& run : page.runs) {
     text.clear();
-    write_json(run, text);
+    if (auto written = write_summary(page, run, text); !written) return written;
     json.raw(text);
   }
   json.EndArray();
@@ -144,6 +156,7 @@ void print_json(const ListResult& page, Console& console) {
   if (page.incomplete) json.flag("incomplete", true);
   json.EndObject();
   console.out.write(json.line());
+  return {};
 }
 
 }  // namespace
@@ -154,18 +167,17 @@ ExitCode run_list(const LogPlace& place, const ListOptions& options, Console& co
   auto page = list(opened->snapshot, options.request);
   if (!page) return complain(console, page.error());
   if (options.json) {
-    print_json(*page, console);
+    if (auto printed = print_json(*page, console); !printed) {
+      return complain(console, printed.error());
+    }
   } else if (page->runs.empty()) {
     auto why = explain_nothing(opened->snapshot, options);
     if (!why) return complain(console, why.error());
-    console.out.write(*why + "\n");
+    remark(console, *why);
   } else {
     print_for_people(*page, options, console);
   }
-  if (page->incomplete) {
-    console.err.write("runlog: the answer is incomplete: a damaged segment was set aside, see "
-                      "`runlog verify`\n");
-  }
+  warn_if_incomplete(*opened->snapshot, console);
   return ExitCode::kDone;
 }
 

@@ -34,4 +34,10 @@ Expected<ReadableLog> open_snapshot(const LogPlace& place) {
   return ReadableLog{*log, *snapshot};
 }
 
+void warn_if_incomplete(const Snapshot& snapshot, Console& console) {
+  if (!snapshot.incomplete) return;
+  console.err.write("runlog: the answer is incomplete: a damaged segment was set aside, see "
+                    "`runlog verify`\n");
+}
+
 }  // namespace runlog

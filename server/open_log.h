@@ -25,4 +25,7 @@ Expected<ReadableLog> open_snapshot(const LogPlace& place);
 // What to tell when there is no log at `place`.
 Error no_log_at(const LogPlace& place);
 
+// Says so when an answer from `snapshot` misses a segment.
+void warn_if_incomplete(const Snapshot& snapshot, Console& console);
+
 }  // namespace runlog

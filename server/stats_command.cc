@@ -17,7 +17,7 @@ namespace {
 using Align = TerminalTable::Align;
 using RunCounts = std::array<std::uint64_t, kRunStatusCount>;
 
-constexpr unsigned kLeastFlow = 10;
+constexpr unsigned kLeastFlow = 24;  // most names fit
 constexpr std::size_t kHoursShown = 48;
 constexpr unsigned kBarColumns = 24;
 
@@ -171,6 +171,9 @@ ExitCode run_stats(const LogPlace& place, const StatsOptions& options, Console& 
   if (!log) return complain(console, log.error());
   auto flows = statistics(**log, options.flow);
   if (!flows) return complain(console, flows.error());
+  // A segment that is missing stays missing, so a later snapshot tells.
+  auto snapshot = (*log)->snapshot();
+  if (!snapshot) return complain(console, snapshot.error());
   if (options.json) {
     JsonAnswer json;
     json.StartObject();
@@ -178,14 +181,16 @@ ExitCode run_stats(const LogPlace& place, const StatsOptions& options, Console& 
     json.StartArray();
     for (const FlowStatistics& flow : *flows) write_flow(flow, json);
     json.EndArray();
+    if ((*snapshot)->incomplete) json.flag("incomplete", true);
     json.EndObject();
     console.out.write(json.line());
-  } else if (flows->empty()) {
-    console.out.write("the log holds no runs\n");
+  } else if (sum(flows->front().runs) == 0) {
+    remark(console, "the log holds no runs");
   } else {
     print_flows(*flows, console);
     if (options.flow) print_hours(flows->front(), console);
   }
+  warn_if_incomplete(**snapshot, console);
   return ExitCode::kDone;
 }
 

@@ -38,18 +38,20 @@ std::string size_of(const VerifyReport& report) {
 }
 
 ExitCode print_verdict(const VerifyReport& report, bool repaired, Console& console) {
-  if (report.damage.empty()) {
-    console.out.write(fmt::format(
-        "{}: {}\n", console.screen.paint(repaired ? "repaired" : "no damage", Style::kGood),
-        size_of(report)));
-    return ExitCode::kDone;
+  std::string verdict = repaired ? "repaired" : "no damage";
+  if (!report.damage.empty()) {
+    verdict = fmt::format("damage in {}", count_of(report.damage.size(), "place"));
   }
+  if (report.set_aside > 0) {
+    verdict += fmt::format(", and the log is incomplete without {} that {} set aside",
+                           count_of(report.set_aside, "segment"),
+                           report.set_aside == 1 ? "was" : "were");
+  }
+  const bool whole = report.damage.empty() && report.set_aside == 0;
   console.out.write(fmt::format(
-      "{}: {}\n",
-      console.screen.paint(fmt::format("damage in {}", count_of(report.damage.size(), "place")),
-                           Style::kBad),
+      "{}: {}\n", console.screen.paint(verdict, whole ? Style::kGood : Style::kBad),
       size_of(report)));
-  return ExitCode::kBroken;
+  return whole ? ExitCode::kDone : ExitCode::kBroken;
 }
 
 }  // namespace
@@ -68,7 +70,7 @@ ExitCode run_verify(const LogPlace& place, const VerifyCommandOptions& options, 
     print_lines(report->damage, "still damaged:", Style::kBad, console);
   }
   const ExitCode code = print_verdict(*report, repaired, console);
-  if (code == ExitCode::kBroken && !options.repair) {
+  if (!report->damage.empty() && !options.repair) {
     console.out.write("`runlog verify --repair` mends what can be mended\n");
   }
   return code;

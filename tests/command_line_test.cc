@@ -8,9 +8,10 @@
 using namespace runlog;
 using Catch::Matchers::Contains;
 
-TEST_CASE("every command has help with an example, and no command prints help") {
-  const CliResult plain = run_cli({});
+TEST_CASE("every command has help with an example, and so has the program") {
+  const CliResult plain = run_cli({"help"});
   CHECK(plain.exit_code == kDone);
+  CHECK(run_cli({"--help"}).out == plain.out);
   for (const char* command :
        {"import", "export", "list", "get", "stats", "groups", "verify", "info"}) {
     CHECK_THAT(plain.out, Contains(command));
@@ -18,6 +19,13 @@ TEST_CASE("every command has help with an example, and no command prints help") 
     CHECK(help.exit_code == kDone);
     CHECK_THAT(help.out, Contains("Example:\n  runlog ") && Contains("--data DIR"));
     CHECK(run_cli({"help", command}).out == help.out);
+  }
+  for (const std::vector<std::string>& nothing :
+       {std::vector<std::string>{}, {"--tenant", "x"}, {"--data", "d"}}) {
+    const CliResult result = run_cli(nothing);
+    CHECK(result.exit_code == kUsage);
+    CHECK(result.out.empty());
+    CHECK(result.err == plain.out);
   }
   const CliResult version = run_cli({"--version"});
   CHECK(version.exit_code == kDone);
@@ -34,6 +42,13 @@ TEST_CASE("wrong usage ends with 2 and says what is wrong") {
       {{"list", "--data", "d", "--record", "r"}, "--object"},
       {{"list", "--data", "d", "--label", "x"}, "'x' is not KEY=VALUE"},
       {{"list", "--data", "d", "--flow", ""}, "empty"},
+      {{"list", "--data", "d", "--cursor", ""}, "empty"},
+      {{"export", "--data", "d", "--output", ""}, "empty"},
+      {{"list", "--data", "d", "--since", "2h", "--until", "3h"}, "--since is later than --until"},
+      {{"export", "--data", "d", "--started-since", "2026-10-21", "--started-until", "2026-10-20"},
+       "--started-since is later"},
+      {{"groups", "--data", "d", "--limit", "0"}, "range [1 - 4294967295]"},
+      {{"help", "nonsuch"}, "there is no command 'nonsuch'"},
       {{"list", "--data", "d", "--tenant", "../other"}, "'../other' is not a tenant's name"},
       {{"list", "--data", "d", "--tenant", std::string(65, 'a')}, "64"},
       {{"list", "--data", "d", "surplus"}, "surplus"},

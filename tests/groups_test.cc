@@ -9,10 +9,10 @@
 namespace runlog {
 
 static bool operator==(const Group& a, const Group& b) {
-  return a.name == b.name && a.count == b.count;
+  return a.name == b.name && a.count == b.count && a.object == b.object;
 }
 static std::ostream& operator<<(std::ostream& out, const Group& group) {
-  return out << group.name << ": " << group.count;
+  return out << group.object.value_or("") << " " << group.name << ": " << group.count;
 }
 
 namespace {
@@ -103,7 +103,23 @@ TEST_CASE_METHOD(GroupsFixture, "records are grouped with their objects", "[grou
     run.record = "17";
     add(run);
   }
-  CHECK(by(TermKind::kRecord) == Groups{{"lead/17", 2}, {"contact/17", 1}});
+  CHECK(by(TermKind::kRecord) == Groups{{"17", 2, "lead"}, {"17", 1, "contact"}});
+}
+
+TEST_CASE_METHOD(GroupsFixture, "records whose names only look alike are groups of their own",
+                 "[groups]") {
+  const auto add_record = [&](std::optional<std::string> object, const std::string& record) {
+    TestRun run;
+    run.object = std::move(object);
+    run.record = record;
+    add(run);
+  };
+  add_record("obj/x", "1");
+  add_record("obj", "x/1");
+  add_record("", "only");
+  add_record(std::nullopt, "only");
+  CHECK(by(TermKind::kRecord) ==
+        Groups{{"1", 1, "obj/x"}, {"only", 1}, {"only", 1, ""}, {"x/1", 1, "obj"}});
 }
 
 TEST_CASE_METHOD(GroupsFixture, "values too long for a name are grouped by what they are",

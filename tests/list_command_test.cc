@@ -27,6 +27,14 @@ TEST_CASE("list gives one JSON object, newest first, filtered before the limit")
   CHECK(ids_of(oldest) == std::vector<std::string>{"run_0000"});
 }
 
+TEST_CASE("list gives error messages whole, however long, as get does") {
+  const std::string message = "起" + std::string(2000, 'x') + " end";
+  const History history(run_line(1, "f", 1, message) + run_line(2, "f", 2, "short"));
+  const auto page = parse(history.run({"list", "--json"}).out);
+  CHECK(page["runs"][0]["error"]["message"] == "short");
+  CHECK(page["runs"][1]["error"]["message"] == message.c_str());
+}
+
 TEST_CASE("every filter option reaches the query") {
   const History history(
       sixty_runs() +
@@ -35,7 +43,7 @@ TEST_CASE("every filter option reaches the query") {
       R"("triggerRecordId":"rec_1","userId":"usr_x","organizationId":"acme",)"
       R"("error":{"code":"E_TIME","message":"Zeit ist um","nodeId":"wait"}})" "\n");
   const std::vector<std::vector<std::string>> special = {
-      {"--flow", "f"}, {"--flow", "f,g"}, {"--flow", "f", "--flow", "g"},
+      {"--flow", "f"}, {"--flow", "f", "--flow", "g"},
       {"--status", "timed_out"}, {"--status", "timed-out,cancelled"},
       {"--trigger-type", "schedule"}, {"--object", "crm_deal"},
       {"--object", "crm_deal", "--record", "rec_1"}, {"--user", "usr_x"},
@@ -59,6 +67,12 @@ TEST_CASE("every filter option reaches the query") {
   CHECK(total({"--flow", "lead_routing", "--status", "failed"}) == 0);
   CHECK(total({"--flow", "invoice_dunning", "--status", "failed", "--user", "usr_0"}) == 2);
   CHECK(total({"--flow", "no_such_flow"}) == 0);
+}
+
+TEST_CASE("a flow whose name has a comma can be asked for") {
+  const History history(run_line(1, "orders, monthly", 1) + run_line(2, "orders", 2));
+  const auto page = parse(history.run({"list", "--json", "--flow", "orders, monthly"}).out);
+  CHECK(ids_of(page) == std::vector<std::string>{"run_0001"});
 }
 
 TEST_CASE("cursors lead through all pages once, and one of another filter is refused") {
@@ -126,18 +140,22 @@ TEST_CASE("tables fit every terminal, coloured there and plain in a pipe") {
 
 TEST_CASE("a list without runs says why") {
   const History history;
-  const CliResult unknown = history.run({"list", "--flow", "lead_routing,lead_ruting"});
-  CHECK_THAT(unknown.out, !Contains("no run of the flow"));
+  const CliResult unknown =
+      history.run({"list", "--flow", "lead_routing", "--flow", "lead_ruting"});
+  CHECK_THAT(unknown.err, !Contains("no run of the flow"));
   const auto answer = [&](std::vector<std::string> filter) {
     filter.insert(filter.begin(), "list");
     const CliResult result = history.run(filter);
     CHECK(result.exit_code == kDone);
-    return result.out;
+    CHECK(result.out.empty());  // a pipe gets rows only
+    return result.err;
   };
   CHECK(answer({"--flow", "lead_ruting"}) == "no run of the flow 'lead_ruting' is in the log\n");
   CHECK_THAT(answer({"--since", "2030-01-01"}),
              Contains("no run matches; the newest of all 60 runs started 2026-10-20 00:59:00.000"));
   const CliFolder folder;
   CHECK(run_cli({"import", "--data", folder.file("history")}).exit_code == kDone);
-  CHECK(run_cli({"list", "--data", folder.file("history")}).out == "the log holds no runs\n");
+  CHECK(run_cli({"list", "--data", folder.file("history")}).err == "the log holds no runs\n");
+  CHECK_THAT(run_cli_on_terminal({"list", "--data", folder.file("history")}, 80).out,
+             Contains("the log holds no runs"));
 }

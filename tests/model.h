@@ -78,15 +78,17 @@ class Model {
   }
 
   std::vector<Group> groups(const Runs& among, TermKind by) const {
-    std::map<std::string, std::uint64_t> counts;
+    std::map<std::pair<std::string, std::optional<std::string>>, std::uint64_t> counts;
     for (const std::size_t i : among) {
       std::vector<std::string> values = values_of(entries_[i].run, by);
       std::sort(values.begin(), values.end());
       values.erase(std::unique(values.begin(), values.end()), values.end());
-      for (const std::string& value : values) ++counts[value];
+      for (const std::string& value : values) {
+        ++counts[{value, by == TermKind::kRecord ? entries_[i].run.object : std::nullopt}];
+      }
     }
     std::vector<Group> groups;
-    for (const auto& [name, count] : counts) groups.push_back({name, count});
+    for (const auto& [value, count] : counts) groups.push_back({value.first, count, value.second});
     std::stable_sort(groups.begin(), groups.end(),
                      [](const Group& a, const Group& b) { return a.count > b.count; });
     return groups;
@@ -172,8 +174,7 @@ class Model {
       case TermKind::kTriggerType: return one(run.trigger_type);
       case TermKind::kTriggerObject: return one(run.object);
       case TermKind::kRecord:
-        if (!run.record) return {};
-        return {run.object.value_or("") + "/" + *run.record};
+        return one(run.record);
       case TermKind::kUser: return one(run.user);
       case TermKind::kOrganization: return one(run.organization);
       case TermKind::kFailingNode: return one(run.error_node);

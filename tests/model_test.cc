@@ -341,6 +341,7 @@ class Life {
     REQUIRE(found->size() == wanted.size());
     for (std::size_t i = 0; i < wanted.size(); ++i) {
       REQUIRE((*found)[i].name == wanted[i].name);
+      REQUIRE((*found)[i].object == wanted[i].object);
       REQUIRE((*found)[i].count == wanted[i].count);
     }
   }

@@ -6,6 +6,33 @@
 using namespace runlog;
 using Catch::Matchers::Contains;
 
+TEST_CASE("stats and groups say when there is nothing to count") {
+  const CliFolder folder;
+  const std::string data = folder.file("history");
+  CHECK(run_cli({"import", "--data", data}).exit_code == kDone);
+  const CliResult stats = run_cli({"stats", "--data", data});
+  CHECK(stats.exit_code == kDone);
+  CHECK(stats.out.empty());
+  CHECK(stats.err == "the log holds no runs\n");
+  const CliResult groups = run_cli({"groups", "--data", data});
+  CHECK(groups.out.empty());
+  CHECK(groups.err == "no group by error among 0 matching runs\n");
+}
+
+TEST_CASE("flow names stay whole on a terminal of 80 columns") {
+  const History history(run_line(1, "customer_follow_up_mail", 1, "no"));
+  CHECK_THAT(run_cli_on_terminal({"stats", "--data", history.data}, 80).out,
+             Contains("customer_follow_up_mail"));
+}
+
+TEST_CASE("info --json is JSON in a folder whose name is no UTF-8") {
+  const CliFolder folder;
+  const std::string data = folder.file("b\xFF" "d");
+  CHECK(run_cli({"import", "--data", data}).exit_code == kDone);
+  const auto info = parse(run_cli({"info", "--json", "--data", data}).out);
+  CHECK(info["directory"].GetString() == folder.file("b?d/default"));
+}
+
 TEST_CASE("stats, groups and info count what is there") {
   const History history;
   const auto stats = parse(history.run({"stats", "--json", "--flow", "invoice_dunning"}).out);

@@ -9,6 +9,20 @@
 using namespace runlog;
 using Catch::Matchers::Contains;
 
+TEST_CASE("segments without their catalog are damage, not a log that is not there yet") {
+  const History history;
+  std::filesystem::remove_all(history.data + "/default/state");
+  for (const char* command : {"list", "export", "stats", "groups", "info", "verify"}) {
+    INFO(command);
+    const CliResult result = history.run({command});
+    CHECK(result.exit_code == kBroken);
+    CHECK_THAT(result.err + result.out, Contains("segments but no catalog"));
+  }
+  CHECK(run_cli({"import", "--data", history.data}).exit_code == kBroken);
+  CHECK(history.run({"verify", "--repair"}).exit_code == kDone);
+  CHECK(parse(history.run({"list", "--json"}).out)["total"].GetInt() == 60);
+}
+
 TEST_CASE("verify finds a sound log sound and a damaged one damaged, and repairs it") {
   const History history;
   const CliResult sound = history.run({"verify"});
@@ -36,12 +50,20 @@ TEST_CASE("verify finds a sound log sound and a damaged one damaged, and repairs
 
   const CliResult repaired = history.run({"verify", "--repair"});
   INFO(repaired.out << repaired.err);
-  CHECK(repaired.exit_code == kDone);
-  CHECK_THAT(repaired.out, Contains("repair: ") && Contains("repaired: "));
-  CHECK(history.run({"verify"}).exit_code == kDone);
+  CHECK(repaired.exit_code == kBroken);
+  CHECK_THAT(repaired.out, Contains("repair: ") && Contains("repaired, and the log is incomplete"));
+  const CliResult later = history.run({"verify"});
+  CHECK(later.exit_code == kBroken);
+  CHECK_THAT(later.out, Contains("no damage, and the log is incomplete") &&
+                            !Contains("mends what can be mended"));
   // What is gone is gone, and every answer says so.
-  const auto page = parse(history.run({"list", "--json"}).out);
-  CHECK(page["total"].GetInt() == 59);
-  CHECK(page["incomplete"].GetBool());
+  CHECK(parse(history.run({"list", "--json"}).out)["total"].GetInt() == 59);
+  for (const char* command : {"list", "groups", "stats"}) {
+    INFO(command);
+    const CliResult json = history.run({command, "--json"});
+    CHECK(parse(json.out)["incomplete"].GetBool());
+    CHECK_THAT(json.err, Contains("the answer is incomplete"));
+    CHECK_THAT(history.run({command}).err, Contains("the answer is incomplete"));
+  }
   CHECK(history.run({"export"}).exit_code == kBroken);
 }
