@@ -1,6 +1,7 @@
 #include "server/byte_source.h"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -26,7 +27,8 @@ std::string reason(int error) { return std::generic_category().message(error); }
 
 class FileBytes final : public ByteSource {
  public:
-  FileBytes(int descriptor, std::string name) : descriptor_(descriptor), name_(std::move(name)) {
+  FileBytes(int descriptor, int stop_descriptor, std::string name)
+      : descriptor_(descriptor), stop_descriptor_(stop_descriptor), name_(std::move(name)) {
     struct stat status {};
     if (::fstat(descriptor, &status) == 0 && S_ISREG(status.st_mode)) {
       file_bytes_ = std::uint64_t(status.st_size);
@@ -38,12 +40,15 @@ class FileBytes final : public ByteSource {
 
   Expected<std::size_t> read(std::span<char> out) override {
     for (;;) {
+      pollfd ready[] = {{descriptor_, POLLIN, 0}, {stop_descriptor_, POLLIN, 0}};
+      static_cast<void>(::poll(ready, 2, -1));  // interrupted: read() below says so or waits
+      if (ready[1].revents != 0) return fail(ErrorCode::Closed, name_ + " is not read any further");
       const ssize_t n = ::read(descriptor_, out.data(), out.size());
       if (n >= 0) {
         taken_ += std::uint64_t(n);
         return std::size_t(n);
       }
-      if (errno != EINTR) {
+      if (errno != EINTR && errno != EAGAIN) {
         return fail(ErrorCode::IoError,
                     fmt::format("{} could not be read: {}", name_, reason(errno)));
       }
@@ -51,10 +56,15 @@ class FileBytes final : public ByteSource {
   }
   std::uint64_t taken_bytes() const override { return taken_; }
   std::optional<std::uint64_t> file_bytes() const override { return file_bytes_; }
+  bool would_wait() const override {
+    pollfd ready{descriptor_, POLLIN, 0};
+    return ::poll(&ready, 1, 0) == 0;
+  }
   const std::string& name() const { return name_; }
 
  private:
   int descriptor_;
+  int stop_descriptor_;
   std::string name_;
   std::uint64_t taken_ = 0;
   std::optional<std::uint64_t> file_bytes_;
@@ -76,6 +86,7 @@ class BufferedFile {
     return std::span<const char>(buffer_).subspan(begin_, end_ - begin_);
   }
   void take(std::size_t bytes) { begin_ += bytes; }
+  bool would_wait() const { return begin_ == end_ && file_->would_wait(); }
 
   // Reads until `bytes` are buffered or the file ends.
   Expected<std::span<const char>> peek_first(std::size_t bytes) {
@@ -100,6 +111,7 @@ class BufferedSource : public ByteSource {
   explicit BufferedSource(BufferedFile file) : file_(std::move(file)) {}
   std::uint64_t taken_bytes() const override { return file_.file().taken_bytes(); }
   std::optional<std::uint64_t> file_bytes() const override { return file_.file().file_bytes(); }
+  bool would_wait() const override { return file_.would_wait(); }
 
  protected:
   tl::unexpected<Error> damaged(const char* format, const char* why) const {
@@ -195,17 +207,19 @@ bool starts_with(std::span<const char> bytes, std::string_view magic) {
 
 }  // namespace
 
-Expected<std::unique_ptr<ByteSource>> ByteSource::open(const std::string& path) {
+Expected<std::unique_ptr<ByteSource>> ByteSource::open(const std::string& path,
+                                                       int stop_descriptor) {
   const bool standard_input = path == "-";
+  // O_NONBLOCK: a named pipe waits for its writer in poll(), where it can be stopped.
   const int descriptor =
-      standard_input ? STDIN_FILENO : ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+      standard_input ? STDIN_FILENO : ::open(path.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC);
   if (descriptor < 0) {
     const int error = errno;
     return fail(error == ENOENT || error == ENOTDIR ? ErrorCode::NotFound : ErrorCode::IoError,
                 fmt::format("{} could not be opened: {}", path, reason(error)));
   }
   BufferedFile file(std::make_unique<FileBytes>(
-      descriptor, standard_input ? "the standard input" : path));
+      descriptor, stop_descriptor, standard_input ? "the standard input" : path));
   auto first = file.peek_first(4);
   if (!first) return tl::unexpected(first.error());
   if (starts_with(*first, "\x28\xB5\x2F\xFD")) return std::make_unique<ZstdSource>(std::move(file));

@@ -12,6 +12,7 @@
 #include "server/ndjson_reader.h"
 #include "server/progress.h"
 #include "server/quantities.h"
+#include "server/stop_signals.h"
 
 namespace runlog {
 namespace {
@@ -33,11 +34,13 @@ class Import {
 
  private:
   void take_line(const std::string& path, const NdjsonLine& line);
+  void stop(const Error& why);
   void refuse(const std::string& path, std::uint64_t line, const std::string& why);
   void report(const Error& error);
   void print_summary(Log& log, std::chrono::milliseconds took);
 
   Console& console_;
+  StopSignals signals_;
   ImportPipeline pipeline_;
   Progress progress_;
   RunJsonParser parser_;
@@ -52,11 +55,19 @@ void Import::report(const Error& error) {
   worst_ = std::max(worst_, complain(console_, error));
 }
 
+// Being told to stop is no error, but what was asked for is not all done.
+void Import::stop(const Error& why) {
+  stopped_ = true;
+  if (why.code != ErrorCode::Closed) return report(why);
+  worst_ = ExitCode::kBroken;
+}
+
 void Import::refuse(const std::string& path, std::uint64_t line, const std::string& why) {
   worst_ = std::max(worst_, ExitCode::kRefused);
   if (++refused_ > kRefusalsShown) return;
   progress_.clear();
   console_.err.write(fmt::format("{}:{}: {}\n", path, line, why));
+  static_cast<void>(console_.err.flush());  // whoever feeds a pipe sees it now
 }
 
 void Import::take_line(const std::string& path, const NdjsonLine& line) {
@@ -77,17 +88,15 @@ void Import::take_line(const std::string& path, const NdjsonLine& line) {
 }
 
 void Import::read_file(const std::string& path) {
-  auto source = ByteSource::open(path);
+  auto source = ByteSource::open(path, signals_.descriptor());
+  if (!source && source.error().code == ErrorCode::Closed) return stop(source.error());
   if (!source) return report(source.error());
-  NdjsonReader reader(std::move(*source), kMaxRunJsonBytes);
+  // A batch is not kept waiting for runs that may come in an hour.
+  NdjsonReader reader(std::move(*source), kMaxRunJsonBytes, [this] { pipeline_.send(); });
   const std::string shown = path == "-" ? "<stdin>" : path;
   for (;;) {
     auto line = reader.next();
-    if (!line) {
-      report(line.error());
-      stopped_ = true;
-      return;
-    }
+    if (!line) return stop(line.error());
     if (!*line) return;
     take_line(shown, **line);
     if ((*line)->number % kProgressEvery != 0) continue;
@@ -118,8 +127,8 @@ ExitCode Import::finish(Log& log) {
   const auto finished = pipeline_.finish();
   progress_.clear();
   if (refused_ > kRefusalsShown) {
-    console_.err.write(fmt::format("... and {} more refused\n",
-                                   count_of(refused_ - kRefusalsShown, "line")));
+    console_.err.write(fmt::format("... and {} refused\n",
+                                   count_of(refused_ - kRefusalsShown, "more line")));
   }
   if (!finished) report(finished.error());
   if (!finished || stopped_) {

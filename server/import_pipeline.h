@@ -28,6 +28,8 @@ class ImportPipeline {
   // Takes `run`, whose text may go afterwards; `json_bytes` is what it took in the input. May wait
   // for the disk. Errors: InvalidArgument, TooLarge (the run is refused, others are not touched).
   Expected<void> add(const Run& run, std::size_t json_bytes);
+  // Sends what was added, without waiting for a full batch.
+  void send();
   // Sends the last batch and waits until everything is on disk. Errors: see failure().
   Expected<void> finish();
 
@@ -37,7 +39,6 @@ class ImportPipeline {
   Counts counts() const;
 
  private:
-  void send();
   void on_stored(Expected<std::vector<AppendResult>> results);
 
   Log& log_;

@@ -15,9 +15,11 @@ bool is_blank(std::string_view text) {
 
 }  // namespace
 
-NdjsonReader::NdjsonReader(std::unique_ptr<ByteSource> source, std::size_t max_line_bytes)
+NdjsonReader::NdjsonReader(std::unique_ptr<ByteSource> source, std::size_t max_line_bytes,
+                           std::function<void()> before_wait)
     : source_(std::move(source)),
       max_line_bytes_(max_line_bytes),
+      before_wait_(std::move(before_wait)),
       buffer_(std::min(kFirstBufferBytes, max_line_bytes + 2)) {}
 
 // Makes room behind what is buffered and reads more into it. False at the end of the input.
@@ -32,6 +34,7 @@ Expected<bool> NdjsonReader::fill() {
   if (end_ == buffer_.size()) {
     buffer_.resize(std::min(buffer_.size() * 2, max_line_bytes_ + 2));
   }
+  if (source_->would_wait()) before_wait_();
   auto n = source_->read(std::span(buffer_).subspan(end_));
   if (!n) {
     at_end_ = true;

@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -22,7 +23,9 @@ struct NdjsonLine {
 
 class NdjsonReader {
  public:
-  NdjsonReader(std::unique_ptr<ByteSource> source, std::size_t max_line_bytes);
+  // `before_wait` is called when no whole line is there and the source has nothing to read now.
+  NdjsonReader(std::unique_ptr<ByteSource> source, std::size_t max_line_bytes,
+               std::function<void()> before_wait = [] {});
 
   // The next line that is not blank; nullopt at the end. A last line needs no newline.
   // Errors: those of ByteSource::read; lines that were complete before have been returned.
@@ -37,6 +40,7 @@ class NdjsonReader {
 
   std::unique_ptr<ByteSource> source_;
   std::size_t max_line_bytes_;
+  std::function<void()> before_wait_;
   std::vector<char> buffer_;
   std::size_t begin_ = 0, end_ = 0;
   std::uint64_t number_ = 0;

@@ -65,7 +65,7 @@ TEST_CASE("a million equal complaints are cut short, but counted") {
   const CliResult result = run_cli({"import", "--data", folder.file("history")}, input);
   CHECK(result.exit_code == kRefused);
   CHECK(lines_of(result.err).size() == 101);
-  CHECK_THAT(result.err, Contains("... and 150 lines more refused"));
+  CHECK_THAT(result.err, Contains("... and 150 more lines refused"));
   CHECK_THAT(result.out, Contains("250 refused"));
 }
 
@@ -98,4 +98,33 @@ TEST_CASE("a compressed file that is cut off ends with 3 after what could be rea
   CHECK_THAT(result.err, Contains("it ends within a frame") && Contains("safely stored"));
   const CliResult stored = run_cli({"list", "--json", "--data", folder.file("history")});
   CHECK(parse(stored.out)["total"].GetInt() > 1000);
+}
+
+TEST_CASE("import stores what a pipe has brought before it waits, and ends well when told to") {
+  const CliFolder folder;
+  folder.write("one", run_line(1, "a", 1) + "nonsense\n" + run_line(2, "a", 2) + "{\"runId\":");
+  const CliResult result = run_shell(
+      "cd " + folder.path().string() + R"(
+      export RUNLOG_DATA=history
+      until_true() {
+        for i in $(seq 600); do if "$@" >/dev/null 2>&1; then return 0; fi; sleep 0.05; done
+        echo "in vain: $*"
+        return 1
+      }
+      holds() { "$RUNLOG" list --json | grep -q '"total":'$1; }
+      mkfifo pipe
+      "$RUNLOG" import pipe >out 2>err &
+      exec 3>pipe
+      cat one >&3
+      until_true holds 2
+      until_true grep -q pipe:2: err
+      kill -TERM $!
+      wait $!
+      echo "code $?"
+      cat out err)");
+  INFO(result.out << result.err);
+  CHECK_THAT(result.out, Contains("code 3") && Contains("imported 2 runs") &&
+                             Contains("2 new, 0 superseding, 0 already there, 1 refused") &&
+                             Contains("ended early with 2 runs safely stored") &&
+                             !Contains("in vain"));
 }
