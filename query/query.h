@@ -92,7 +92,8 @@ Expected<std::vector<Group>> groups(const Snapshot& snapshot, TermKind by, const
 struct FlowStatistics {
   std::string flow;  // empty: the sum of all flows
   std::array<std::uint64_t, kRunStatusCount> runs{};  // by status
-  std::int64_t p50_ms = -1, p95_ms = -1, p99_ms = -1;  // -1: no durations
+  // The middles of the histogram's buckets, within 6.25 % of the true percentiles; -1: no durations.
+  std::int64_t p50_ms = -1, p95_ms = -1, p99_ms = -1;
   std::int64_t selected = 0, acted = 0, unmeasured = 0;
   std::uint64_t bytes = 0;
   std::optional<UnixMs> last_run, last_failure;  // finish times
@@ -104,7 +105,8 @@ struct FlowStatistics {
 };
 // Without a name: the sum of all flows first, then every flow with a visible run, most runs first,
 // ties in the order of the names. With one: that flow alone (NotFound if it has no visible run).
-// "Last" means newest in the log's order, the one in which runs were appended.
+// "Last" means newest in the log's order, the one in which runs were appended: it goes back in time
+// when old runs are appended late.
 // Errors: those of Log::flows(); Corruption.
 Expected<std::vector<FlowStatistics>> statistics(Log& log, const std::optional<std::string>& flow);
 

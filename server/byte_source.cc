@@ -181,6 +181,12 @@ class GzipSource final : public BufferedSource {
       if (!bytes) return tl::unexpected(bytes.error());
       if (bytes->empty() && between_members_) break;
       if (bytes->empty()) return damaged("gzip", "it ends too early");
+      if (between_members_ && bytes->front() == '\0') {  // tapes pad; no member begins with 0
+        file_.take(std::size_t(std::find_if(bytes->begin(), bytes->end(),
+                                            [](char c) { return c != '\0'; }) -
+                               bytes->begin()));
+        continue;
+      }
       // zlib only reads through this pointer; its type predates const.
       stream_.next_in = reinterpret_cast<Bytef*>(const_cast<char*>(bytes->data()));
       stream_.avail_in = uInt(bytes->size());

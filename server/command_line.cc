@@ -131,6 +131,9 @@ void add_stats_command(CLI::App& app, Parsed& parsed) {
   stats.add_option("--flow", parsed.stats.flow, "Of this flow alone, with its hours")
       ->type_name("F");
   add_json_flag(stats, parsed.stats.json);
+  stats.footer("Percentiles of durations are within 6.25 %. The last run and the last failure are "
+               "those that\nwere stored last, with the time when they finished.\n\n" +
+               stats.get_footer());
   run_with(stats, parsed, parsed.stats, &run_stats);
 }
 

@@ -34,7 +34,7 @@ class Import {
 
  private:
   void take_line(const std::string& path, const NdjsonLine& line);
-  void stop(const Error& why);
+  void leave_file(const Error& why);
   void refuse(const std::string& path, std::uint64_t line, const std::string& why);
   void report(const Error& error);
   void print_summary(Log& log, std::chrono::milliseconds took);
@@ -47,7 +47,8 @@ class Import {
   std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
   std::uint64_t taken_ = 0, json_bytes_ = 0, refused_ = 0;
   ExitCode worst_ = ExitCode::kDone;
-  bool stopped_ = false;
+  bool cut_short_ = false;  // not all input was read
+  bool stopped_ = false;    // and no more will be
 };
 
 void Import::report(const Error& error) {
@@ -55,10 +56,12 @@ void Import::report(const Error& error) {
   worst_ = std::max(worst_, complain(console_, error));
 }
 
-// Being told to stop is no error, but what was asked for is not all done.
-void Import::stop(const Error& why) {
-  stopped_ = true;
+// The rest of a file is not read. Being told to stop is no error, but what was asked for is not all
+// done; a damaged file says nothing against the files after it.
+void Import::leave_file(const Error& why) {
+  cut_short_ = true;
   if (why.code != ErrorCode::Closed) return report(why);
+  stopped_ = true;
   worst_ = ExitCode::kBroken;
 }
 
@@ -89,14 +92,14 @@ void Import::take_line(const std::string& path, const NdjsonLine& line) {
 
 void Import::read_file(const std::string& path) {
   auto source = ByteSource::open(path, signals_.descriptor());
-  if (!source && source.error().code == ErrorCode::Closed) return stop(source.error());
+  if (!source && source.error().code == ErrorCode::Closed) return leave_file(source.error());
   if (!source) return report(source.error());
   // A batch is not kept waiting for runs that may come in an hour.
   NdjsonReader reader(std::move(*source), kMaxRunJsonBytes, [this] { pipeline_.send(); });
   const std::string shown = path == "-" ? "<stdin>" : path;
   for (;;) {
     auto line = reader.next();
-    if (!line) return stop(line.error());
+    if (!line) return leave_file(line.error());
     if (!*line) return;
     take_line(shown, **line);
     if ((*line)->number % kProgressEvery != 0) continue;
@@ -131,7 +134,7 @@ ExitCode Import::finish(Log& log) {
                                    count_of(refused_ - kRefusalsShown, "more line")));
   }
   if (!finished) report(finished.error());
-  if (!finished || stopped_) {
+  if (!finished || stopped_ || cut_short_) {
     console_.err.write(fmt::format(
         "runlog: the import ended early with {} safely stored; import the same input again, stored "
         "runs are recognised\n", count_of(pipeline_.counts().stored(), "run")));

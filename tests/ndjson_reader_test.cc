@@ -114,6 +114,13 @@ TEST_CASE("zstd and gzip are recognised by their first bytes, also several strea
   CHECK(read_all(zstd("")).empty());
 }
 
+TEST_CASE("zeros behind a gzip stream are padding, other bytes are damage") {
+  const std::string zeros(200'000, '\0');
+  CHECK(read_all(gzip("a\nb") + zeros) == Lines{"1:a", "2:b"});
+  CHECK(read_all(gzip("a\nb") + zeros + gzip("c\n")) == Lines{"1:a", "2:bc"});
+  CHECK(read_all(gzip("a\nb") + zeros + "x").back() == "error");
+}
+
 TEST_CASE("a compressed stream that ends too early is an error after the lines before it") {
   for (const std::string& whole : {zstd(many_lines()), gzip(many_lines())}) {
     const auto lines = read_all(whole.substr(0, whole.size() - 5));
