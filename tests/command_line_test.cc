@@ -47,7 +47,7 @@ TEST_CASE("wrong usage ends with 2 and says what is wrong") {
       {{"list", "--data", "d", "--since", "2h", "--until", "3h"}, "--since is later than --until"},
       {{"export", "--data", "d", "--started-since", "2026-10-21", "--started-until", "2026-10-20"},
        "--started-since is later"},
-      {{"groups", "--data", "d", "--limit", "0"}, "range [1 - 4294967295]"},
+      {{"groups", "--data", "d", "--limit", "0"}, "range 1 to 4294967295"},
       {{"help", "nonsuch"}, "there is no command 'nonsuch'"},
       {{"list", "--data", "d", "--tenant", "../other"}, "'../other' is not a tenant's name"},
       {{"list", "--data", "d", "--tenant", std::string(65, 'a')}, "64"},

@@ -74,7 +74,8 @@ TEST_CASE("ids whose hashes share their upper half are all candidates, newest fi
   REQUIRE(ids.find(~0ull, 8, out).value() == 2);
   REQUIRE(out[0] == 7);
   REQUIRE(ids.find(8ull << 32, 8, out).value() == 0);
-  REQUIRE(ids.find(7ull << 32, 8, {}).value() == 5);
+  // Without room it only says that there is one.
+  REQUIRE(ids.find(7ull << 32, 8, {}).value() == 1);
 }
 
 }  // namespace

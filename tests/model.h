@@ -119,7 +119,8 @@ class Model {
   std::vector<std::int64_t> durations(const std::string& flow) const {
     std::vector<std::int64_t> out;
     for (const Entry& entry : entries_) {
-      if (entry.visible && (flow.empty() || entry.run.flow == flow)) {
+      const bool says_how_long = entry.run.duration_ms || entry.run.finished_at;
+      if (entry.visible && says_how_long && (flow.empty() || entry.run.flow == flow)) {
         out.push_back(entry.run.duration_ms.value_or(entry.finished - entry.run.started_at));
       }
     }
