@@ -24,7 +24,6 @@ class NameReader {
     return {};
   }
 
-  bool all_found() const { return all_found_; }
   // Errors: Corruption (names a symbol that had no name).
   Expected<void> finish() const {
     if (all_found_) return {};

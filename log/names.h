@@ -62,8 +62,7 @@ class NameTable {
   Expected<std::string_view> name(NameKind kind, Symbol symbol) const;
 
   // The same without a sentence when there is none: null. For decoding, which reads many.
-  [[gnu::always_inline]] const std::string_view* peek(NameKind kind,
-                                                      Symbol symbol) const noexcept {
+  const std::string_view* peek(NameKind kind, Symbol symbol) const noexcept {
     const StoredName* stored = this->stored(symbol);
     return stored != nullptr && stored->kind == kind ? &stored->text : nullptr;
   }

@@ -167,10 +167,6 @@ struct RunHead {
 // Errors: Corruption.
 Expected<void> decode_head(const HeadView& head, SequenceNumber sequence, const NameTable& names,
                            RunHead& out);
-// HeadView::open() and decode_head() in one, for lists, which do it often. False: the record is
-// damaged, and those two say how.
-bool decode_head_of(std::span<const std::byte> record, SequenceNumber sequence,
-                    const NameTable& names, RunHead& out);
 
 // Decodes a whole record; verifies both checksums first. Text of `out` points into `record`,
 // `names` and `arena`, all of which must outlive it. Errors: Corruption (says which check failed).

@@ -111,28 +111,7 @@ void finish_record(std::span<std::byte> record, SequenceNumber sequence, UnixMs 
 
 // ---- checked and looked at in place -----------------------------------------------------------
 
-namespace {
-
-// What HeadView::open checks, without a sentence.
-[[gnu::always_inline]] inline bool is_sound_head(std::span<const std::byte> record,
-                                                 SequenceNumber sequence) {
-  if (record.size() < kHeadFixedBytes) return false;
-  const std::size_t head = runlog::head_bytes(record);
-  return head >= kHeadFixedBytes && head <= record.size() &&
-         load<std::uint32_t>(record, 0) == head_checksum(record.first(head), sequence) &&
-         std::uint8_t(record[kAtVersion]) == kHeadVersion &&
-         ((head + load<std::uint32_t>(record, kAtBodyBytes) + 7) & ~std::size_t(7)) <=
-             record.size();
-}
-
-}  // namespace
-
 Expected<HeadView> HeadView::open(std::span<const std::byte> record, SequenceNumber sequence) {
-  if (is_sound_head(record, sequence)) {
-    HeadView view;
-    view.bytes_ = record.first(runlog::head_bytes(record));
-    return view;
-  }
   if (record.size() < kHeadFixedBytes) {
     return fail(ErrorCode::Corruption, "a record of " + std::to_string(record.size()) +
                                            " bytes is shorter than any head");
@@ -151,9 +130,14 @@ Expected<HeadView> HeadView::open(std::span<const std::byte> record, SequenceNum
                 "the head has version " + std::to_string(unsigned(record[kAtVersion])) +
                     ", which this release does not know");
   }
-  return fail(ErrorCode::Corruption,
-              "the body's length, " + std::to_string(load<std::uint32_t>(record, kAtBodyBytes)) +
-                  ", does not fit into the record");
+  HeadView view;
+  view.bytes_ = record.first(head);
+  if (view.record_bytes() > record.size()) {
+    return fail(ErrorCode::Corruption, "the body's length, " +
+                                           std::to_string(load<std::uint32_t>(record, kAtBodyBytes)) +
+                                           ", does not fit into the record");
+  }
+  return view;
 }
 
 RunStatus HeadView::status() const { return RunStatus(flags_of(bytes_) & kStatusMask); }
@@ -233,7 +217,7 @@ class TailReader {
       out = names_.name(kind, Symbol(tag >> 1));
     }
   }
-  [[gnu::always_inline]] void text(std::uint16_t bit, OptionalText& out) {
+  void text(std::uint16_t bit, OptionalText& out) {
     if (present_ & bit)
       out = reader_.text();
     else
@@ -249,17 +233,20 @@ class TailReader {
   std::uint16_t present_;
 };
 
-// False: the fields run past the head's end, or a name is missing, of which `names` then knows.
-[[gnu::always_inline]] inline bool read_list_head(std::span<const std::byte> bytes,
-                                                  SequenceNumber sequence, TailReader& tail,
-                                                  const HeadFields& front, RunHead& out) {
+}  // namespace
+
+Expected<void> decode_head(const HeadView& head, SequenceNumber sequence, const NameTable& names,
+                           RunHead& out) {
+  const std::span<const std::byte> bytes = head.bytes();
   const std::uint16_t present = load<std::uint16_t>(bytes, kAtPresent);
+  HeadFields front;
+  TailReader tail(read_front(bytes, front), present, names);
   out.sequence = sequence;
   out.run_id = read_run_id(bytes, out.run_id_text);
   out.flow_name = tail.names().name(NameKind::kFlow, front.flow);
-  out.status = RunStatus(flags_of(bytes) & kStatusMask);
-  out.recorded_at = load_time(bytes, kAtRecordedAt);
-  out.started_at = load_time(bytes, kAtStartedAt);
+  out.status = head.status();
+  out.recorded_at = head.recorded_at();
+  out.started_at = head.started_at();
   out.finished_at.reset();
   if (front.has_finished) out.finished_at = plus(out.started_at, front.finished_delta);
   out.duration_ms.reset();
@@ -279,32 +266,9 @@ class TailReader {
   tail.name(kHasCode, NameKind::kErrorCode, out.error_code);
   out.error_is_cut = present & kMessageIsCut;
   tail.text(kHasMessage, out.error_message);
-  return !tail.reader().failed() && tail.names().all_found();
-}
-
-[[gnu::always_inline]] inline TailReader tail_of(std::span<const std::byte> bytes, const NameTable& names, HeadFields& front) {
-  return {read_front(bytes, front), load<std::uint16_t>(bytes, kAtPresent), names};
-}
-
-}  // namespace
-
-Expected<void> decode_head(const HeadView& head, SequenceNumber sequence, const NameTable& names,
-                           RunHead& out) {
-  HeadFields front;
-  TailReader tail = tail_of(head.bytes(), names, front);
-  if (read_list_head(head.bytes(), sequence, tail, front, out)) return {};
   if (tail.reader().failed())
     return fail(ErrorCode::Corruption, "the head's fields run past its end");
   return tail.names().finish();
-}
-
-bool decode_head_of(std::span<const std::byte> record, SequenceNumber sequence,
-                    const NameTable& names, RunHead& out) {
-  if (!is_sound_head(record, sequence)) return false;
-  const auto head = record.first(runlog::head_bytes(record));
-  HeadFields front;
-  TailReader tail = tail_of(head, names, front);
-  return read_list_head(head, sequence, tail, front, out);
 }
 
 }  // namespace runlog

@@ -56,14 +56,6 @@ class SealedSegment final : public Segment {
     }
     return tl::unexpected(outside(ordinal));
   }
-  // The same without a sentence: empty if the record is out of range or the address table was not
-  // verified yet.
-  Bytes known_record(Ordinal ordinal) const noexcept {
-    if (ordinal >= footer_.runs || !addresses_good_.load(std::memory_order_acquire)) return {};
-    const std::uint64_t offset = kAddressUnit * load_u32(addresses_ + 4ull * ordinal);
-    const Bytes file = mapping_->bytes();
-    return offset < file.size() ? file.subspan(offset) : Bytes();
-  }
   // Where a record begins in the file, without verifying the address table; null if out of range.
   // Only to be prefetched.
   const std::byte* likely_record(Ordinal ordinal) const;

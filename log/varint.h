@@ -85,7 +85,7 @@ class ByteReader {
   bool failed() const { return failed_; }
   std::size_t left() const { return std::size_t(end_ - at_); }
 
-  [[gnu::always_inline]] std::uint64_t varint() {
+  std::uint64_t varint() {
     if (at_ < end_ && std::uint8_t(*at_) < 0x80) return std::uint8_t(*at_++);
     if (left() >= 2 && std::uint8_t(at_[1]) < 0x80) {
       const std::uint64_t value = (std::uint8_t(at_[0]) & 0x7fu) | std::uint64_t(at_[1]) << 7;

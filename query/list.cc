@@ -5,7 +5,7 @@
 #include <functional>
 #include <string>
 
-#include "log/sealed_segment.h"
+#include "log/segment.h"
 #include "query/cursor.h"
 #include "query/matcher.h"
 
@@ -130,18 +130,7 @@ Expected<void> Lister::decode(ListResult& result) {
   for (const Place place : places_) matcher_.records().prefetch(place.segment, place.ordinal);
   // A run's id may point into its element, so the elements must not move.
   result.runs.reserve(places_.size());
-  const Snapshot& snapshot = matcher_.snapshot();
-  const NameTable& names = *snapshot.names;
   for (const Place place : places_) {
-    const Segment& segment = *snapshot.segments[place.segment].segment;
-    if (segment.environment() == nullptr) {
-      const auto& sealed = static_cast<const SealedSegment&>(segment);
-      RunHead& run = result.runs.emplace_back();
-      if (decode_head_of(sealed.known_record(place.ordinal), sealed.sequence(place.ordinal), names,
-                         run))
-        continue;
-      result.runs.pop_back();
-    }
     const auto decoded = decode_run_head(place, result);
     if (!decoded) return decoded;
   }
