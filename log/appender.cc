@@ -39,9 +39,9 @@ std::chrono::milliseconds commit_interval(const LogOptions& options) {
 }  // namespace
 
 Appender::Appender(LogState& state, std::shared_ptr<ActiveSegment> active, UnixMs last_recorded_at,
-                   std::function<void()> segment_closed)
+                   std::function<void()> wake_maintenance)
     : state_(state),
-      segment_closed_(std::move(segment_closed)),
+      wake_maintenance_(std::move(wake_maintenance)),
       active_(std::move(active)),
       last_recorded_at_(last_recorded_at),
       committer_([this](std::span<CommitRequest* const> group) { commit_group(group); },
@@ -110,6 +110,10 @@ Expected<std::vector<AppendResult>> Appender::append(std::vector<EncodedRun> run
     if (auto queued = queue(request); !queued) return tl::unexpected(queued.error());
     return std::vector<AppendResult>(count);
   }
+  return append_and_wait(std::move(runs));
+}
+
+Expected<std::vector<AppendResult>> Appender::append_and_wait(std::vector<EncodedRun> runs) {
   CommitRequest request;
   request.runs = std::move(runs);
   if (auto looked_up = look_up(request); !looked_up) return tl::unexpected(looked_up.error());
@@ -199,6 +203,7 @@ void Appender::commit_group(std::span<CommitRequest* const> group) {
     return {};
   };
   auto done = commit_all();
+  if (state_.paused->has_finished()) wake_maintenance_();
   if (done) return;
   const Error error = explain_write_failure(done.error(), state_.directory);
   for (CommitRequest* const request : group) request->error = error;
@@ -313,6 +318,7 @@ void Appender::publish() {
     Hiding hiding(next);
     for (const SequenceNumber hidden : hidden_) hiding.hide(hidden);
     hiding.apply();
+    state_.paused->end_pauses(next, pending_);
   });
   kill_point("append.before_acknowledge");
 }
@@ -327,11 +333,13 @@ Expected<void> Appender::mend() {
                              [&](SequenceNumber, SequenceNumber superseded) {
                                if (superseded != 0) hidden.push_back(superseded);
                              });
+    const SequenceNumber known_end = next.end;
     next.segments.back().end = active_->index().count();
     next.end = active_->end();
     Hiding hiding(next);
     for (const SequenceNumber sequence : hidden) hiding.hide(sequence);
     hiding.apply();
+    if (auto done = state_.paused->end_pauses_from(next, known_end); !done) result = done;
   });
   if (!result) return result;
   needs_mending_ = false;
@@ -383,7 +391,7 @@ Expected<void> Appender::roll() {
     next.segments.push_back(std::move(view));
   });
   active_ = std::move(next_);
-  segment_closed_();
+  wake_maintenance_();
   return {};
 }
 

@@ -35,16 +35,19 @@ class PendingIds {
 
 class Appender {
  public:
-  // `active` is the last segment of state.current. `segment_closed` is called after the log moved on
-  // to a new one.
+  // `active` is the last segment of state.current. `wake_maintenance` is called after the log moved
+  // on to a new one, and after a record ended a pause.
   Appender(LogState& state, std::shared_ptr<ActiveSegment> active, UnixMs last_recorded_at,
-           std::function<void()> segment_closed);
+           std::function<void()> wake_maintenance);
   ~Appender() { close(); }
 
   // See Log::append.
   Expected<std::vector<AppendResult>> append(std::vector<EncodedRun> runs);
   void append_async(std::vector<EncodedRun> runs,
                     std::function<void(Expected<std::vector<AppendResult>>)> done);
+  // The same as append, but in interval mode it returns when everything that was queued before and
+  // `runs`, which may be none, are on disk.
+  Expected<std::vector<AppendResult>> append_and_wait(std::vector<EncodedRun> runs);
   // Moves on to a new segment unless the active one is empty. Errors: as append.
   Expected<void> close_segment();
   // Commits what is queued and refuses the rest. The last error of interval mode, if there was one.
@@ -77,7 +80,7 @@ class Appender {
   bool is_full() const;
 
   LogState& state_;
-  std::function<void()> segment_closed_;
+  std::function<void()> wake_maintenance_;
 
   // Owned by the one thread that commits.
   std::shared_ptr<ActiveSegment> active_;

@@ -12,8 +12,8 @@
 namespace runlog {
 namespace {
 
-// The catalog is a few pages; address space is free.
-constexpr std::size_t kStateMapBytes = 1ull << 30;
+// The catalog is a few pages, paused runs may be many; address space is free.
+constexpr std::size_t kStateMapBytes = 16ull << 30;
 
 std::uint64_t random_id() {
   std::random_device device;
@@ -189,6 +189,24 @@ Expected<void> Catalog::change_locked(std::span<const CatalogEntry> put,
   }
   ++generation_;
   kill_point("catalog.after_commit");
+  return {};
+}
+
+Expected<void> Catalog::write_beside(const std::function<Expected<void>(LmdbWrite&)>& write) {
+  std::lock_guard lock(change_mutex_);
+  if (needs_mending_)
+    if (auto mended = mend(); !mended) return mended;
+  const auto commit_all = [&]() -> Expected<void> {
+    auto transaction = LmdbWrite::begin(*env_);
+    if (!transaction) return tl::unexpected(transaction.error());
+    if (auto done = write(*transaction); !done) return done;
+    return transaction->commit();
+  };
+  if (auto done = commit_all(); !done) {
+    needs_mending_ = true;
+    (void)mend();
+    return done;
+  }
   return {};
 }
 

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <span>
@@ -42,6 +43,13 @@ class Catalog {
   // Names a segment that is about to be made, under an id that no segment ever had. Until change()
   // says what became of it, the next open removes it. Errors: as change().
   Expected<std::uint64_t> begin_segment(SequenceNumber base);
+
+  // What stands in state/ beside the catalog's own entries: reads it consistently, or makes one
+  // synced transaction of what `write` puts and removes. The generation stays. Thread-safe.
+  // Errors: as change(), and those of `write`; what state/ says then is the old or the new.
+  Expected<LmdbRead> begin_read() const { return LmdbRead::begin(*env_); }
+  Expected<void> write_beside(const std::function<Expected<void>(LmdbWrite&)>& write);
+  const std::filesystem::path& file() const { return env_->file(); }
 
  private:
   explicit Catalog(std::shared_ptr<LmdbEnv> env) : env_(std::move(env)) {}

@@ -10,6 +10,8 @@
 #include "log/log_follower.h"
 #include "log/log_open.h"
 #include "log/maintenance.h"
+#include "log/paused_runs.h"
+#include "log/paused_set.h"
 #include "log/sealed_segment.h"
 
 namespace runlog {
@@ -20,6 +22,7 @@ struct Log::Impl {
   std::unique_ptr<Maintenance> maintenance;
   std::unique_ptr<Appender> appender;
   std::unique_ptr<LogFollower> follower;
+  std::unique_ptr<PausedRuns> paused;
   std::mutex close_mutex;
   bool closed = false;
 
@@ -40,6 +43,7 @@ Expected<std::shared_ptr<Log>> Log::open(const std::filesystem::path& directory,
   impl.appender = std::make_unique<Appender>(*impl.writing, std::move(opened->active),
                                              opened->last_recorded_at,
                                              [&impl] { impl.maintenance->wake(); });
+  log->make_paused_runs();
   return log;
 }
 
@@ -48,7 +52,13 @@ Expected<std::shared_ptr<Log>> Log::open_read_only(const std::filesystem::path& 
   if (!follower) return tl::unexpected(follower.error());
   std::shared_ptr<Log> log(new Log());
   log->impl_->follower = std::move(*follower);
+  log->make_paused_runs();
   return log;
+}
+
+void Log::make_paused_runs() {
+  impl_->paused = std::make_unique<PausedRuns>(impl_->state(), impl_->appender.get(),
+                                               [this] { return snapshot(); });
 }
 
 Expected<void> Log::close() {
@@ -57,6 +67,7 @@ Expected<void> Log::close() {
   impl_->closed = true;
   auto done = impl_->appender->close();
   impl_->maintenance->stop();  // it stays for those that wait in it
+  impl_->writing->paused->close();
   // Snapshots that readers hold keep their segments; another process may write from here on.
   impl_->writing->lock.reset();
   return done;
@@ -109,6 +120,8 @@ void Log::append_async(Batch batch,
   if (batch.runs_.empty()) return done(std::vector<AppendResult>());
   impl_->appender->append_async(std::move(batch.runs_), std::move(done));
 }
+
+PausedRuns& Log::paused() { return *impl_->paused; }
 
 // ---- reading ---------------------------------------------------------------------------------
 
@@ -189,6 +202,7 @@ LogInfo Log::describe() {
   result.names = state.names->end() - 1;
   if (impl_->maintenance)
     if (const auto problem = impl_->maintenance->problem()) result.problem = problem->message;
+  result.paused = current->paused ? current->paused->size() : 0;
   return result;
 }
 

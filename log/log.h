@@ -26,6 +26,8 @@
 
 namespace runlog {
 
+class PausedRuns;
+
 struct LogOptions {
   // kDurable: append returns after the commit is on disk. kInterval: append returns when the run is
   // queued, and one synced commit is made every `interval`; a crash loses what was not committed,
@@ -99,6 +101,7 @@ struct LogInfo {
   };
   std::vector<DictionaryInfo> dictionaries;
   std::uint64_t names = 0;
+  std::uint64_t paused = 0;  // paused and claimed runs
   bool incomplete = false;
   // What keeps segments from being sealed or merged, which is tried again unless they are damaged;
   // empty: nothing does.
@@ -149,6 +152,9 @@ class Log {
   };
   Expected<Flows> flows();
 
+  // The runs that wait to be resumed. Lives as long as the log.
+  PausedRuns& paused();
+
   LogInfo describe();
 
   // Closes the active segment, so that it is sealed; waits until the background work has nothing
@@ -159,6 +165,7 @@ class Log {
 
  private:
   Log();
+  void make_paused_runs();
   struct Impl;
   std::unique_ptr<Impl> impl_;
 };

@@ -45,10 +45,12 @@ Expected<void> LogFollower::reload() {
     // Within an edit, because it folds what the writer has appended since.
     state_.current->change([&](Snapshot& next) {
       auto snapshot = open_segments(state_, *contents, &next);
-      if (snapshot)
+      if (snapshot) {
+        snapshot->paused = next.paused;
         next = std::move(*snapshot);
-      else
+      } else {
         result = tl::unexpected(snapshot.error());
+      }
     });
     if (result) {
       generation_ = contents->generation;
@@ -84,13 +86,47 @@ Expected<void> LogFollower::follow_records() {
   return result;
 }
 
+Expected<bool> LogFollower::read_paused() {
+  const auto changes = read_paused_changes(*state_.catalog);
+  if (!changes) return tl::unexpected(changes.error());
+  if (*changes == paused_changes_) return false;
+  auto found = read_paused_runs(*state_.catalog, &paused_);
+  if (!found) return tl::unexpected(found.error());
+  std::vector<PausedRunPtr> older;
+  paused_ = set_of(found->runs, older);
+  paused_changes_ = found->header.changes;
+  return true;
+}
+
+// Takes what state/ had before the records were followed: a run that ended in between is seen as
+// ended. The other way round it would be seen neither paused nor ended.
+Expected<void> LogFollower::show_paused(bool has_changed) {
+  const auto now = state_.current->get();
+  if (!has_changed && (!now->paused || now->end == paused_checked_end_)) return {};
+  Expected<void> result;
+  state_.current->change([&](Snapshot& next) {
+    if (has_changed) set_paused(next, paused_);
+    const auto ended = take_finished(next, has_changed ? 0 : paused_checked_end_);
+    if (ended) {
+      paused_checked_end_ = next.end;
+    } else {
+      result = tl::unexpected(ended.error());
+      paused_changes_ = 0;  // the next look begins anew
+    }
+  });
+  return result;
+}
+
 Expected<std::shared_ptr<const Snapshot>> LogFollower::refresh() {
   std::lock_guard lock(mutex_);
+  const auto paused_changed = read_paused();
+  if (!paused_changed) return tl::unexpected(paused_changed.error());
   const auto generation = state_.catalog->generation();
   if (!generation) return tl::unexpected(generation.error());
   if (*generation != generation_)
     if (auto loaded = reload(); !loaded) return tl::unexpected(loaded.error());
   if (auto followed = follow_records(); !followed) return tl::unexpected(followed.error());
+  if (auto shown = show_paused(*paused_changed); !shown) return tl::unexpected(shown.error());
   return state_.current->get();
 }
 

@@ -25,10 +25,16 @@ class LogFollower {
  private:
   Expected<void> reload();
   Expected<void> follow_records();
+  // Whether state/ has other paused runs than before.
+  Expected<bool> read_paused();
+  Expected<void> show_paused(bool has_changed);
 
   LogState state_;
   std::mutex mutex_;  // one refresh at a time
   std::uint64_t generation_ = 0;
+  std::uint64_t paused_changes_ = 0;      // of state/ that paused_ has
+  PausedSet paused_;                      // as state/ has them, ended or not
+  SequenceNumber paused_checked_end_ = 0;  // no record below it ended a pause of the snapshot's
 };
 
 }  // namespace runlog

@@ -271,7 +271,10 @@ Expected<OpenedLog> open_for_writing(const std::filesystem::path& directory,
                                      ? static_cast<const SealedSegment&>(segment).footer().newest
                                      : static_cast<const ActiveSegment&>(segment).newest());
   }
+  state.paused = std::make_unique<PausedTable>(state.directory, *state.catalog);
+  if (auto read = state.paused->open(*snapshot); !read) return tl::unexpected(read.error());
   state.current = std::make_unique<CurrentSnapshot>(std::move(*snapshot));
+  state.paused->follow(*state.current);
   return opened;
 }
 

@@ -11,6 +11,7 @@
 #include "log/file_io.h"
 #include "log/log.h"
 #include "log/names.h"
+#include "log/paused_table.h"
 
 namespace runlog {
 
@@ -23,6 +24,7 @@ struct LogState {
   std::shared_ptr<NameTable> names;
   std::shared_ptr<Dictionaries> dictionaries;
   std::unique_ptr<CurrentSnapshot> current;
+  std::unique_ptr<PausedTable> paused;  // null when open for reading
 
   SegmentHeader header_of(std::uint64_t segment_id, SequenceNumber base) const {
     SegmentHeader header;

@@ -117,6 +117,7 @@ Expected<void> Maintenance::round(bool after_failure) {
   // sealed goes here.
   if (after_failure)
     if (auto done = catch_up(state_); !done) return done;
+  if (auto removed = state_.paused->remove_finished(); !removed) return removed;
   for (;;) {
     if (stop_) return {};
     const auto snapshot = state_.current->get();

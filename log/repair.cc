@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include "log/catalog.h"
+#include "log/paused_check.h"
 #include "log/repair_catalog.h"
 #include "log/repair_segment.h"
 #include "log/verification.h"
@@ -47,11 +48,17 @@ Expected<void> repair_files(const std::filesystem::path& log, Verification& foun
     report.segments = again->report.segments;
     report.records = again->report.records;
     report.bytes = again->report.bytes;
+    found.catalog = std::move(again->catalog);
     found.segments = std::move(again->segments);
     found.forgotten = std::move(again->forgotten);
   }
   auto catalog = Catalog::open(log, OpenMode::kWrite);
   if (!catalog) return tl::unexpected(catalog.error());
+  if (found.catalog->is_paused_damaged) {
+    auto done = repair_paused_runs(**catalog, found.catalog->damaged_paused_keys);
+    if (!done) return tl::unexpected(done.error());
+    append(report.repairs, *done);
+  }
   for (const SegmentVerdict& segment : found.segments) {
     if (segment.damage.empty()) continue;
     auto done = repair_segment(log, **catalog, found.segments, segment);

@@ -9,6 +9,7 @@
 
 #include "log/file_io.h"
 #include "log/lmdb_env.h"
+#include "log/paused_check.h"
 #include "log/repair_segment.h"
 #include "log/salvage.h"
 #include "log/segment.h"
@@ -19,7 +20,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr std::size_t kStateMapBytes = 1ull << 30;
+constexpr std::size_t kStateMapBytes = 16ull << 30;
 // Readers in other processes take a different generation for a changed catalog.
 constexpr std::uint64_t kGenerationStep = 1000;
 
@@ -214,7 +215,26 @@ class CatalogRepair {
     return {};
   }
 
+  // They stand in no segment. An earlier repair that did not come to its end has set the state aside
+  // that has them.
+  SalvagedPausedRuns find_paused_runs() const {
+    SalvagedPausedRuns found = salvage_paused_runs(log_ / "state");
+    const fs::path quarantine = log_ / "segments" / "quarantine";
+    std::error_code ignored;
+    fs::path place = quarantine / "state";
+    for (unsigned i = 2; found.is_empty() && fs::exists(place, ignored); ++i) {
+      const fs::path next = quarantine / fmt::format("state.{}", i);
+      if (!fs::exists(next, ignored)) {
+        found = salvage_paused_runs(place);
+        found.is_certain = false;
+      }
+      place = next;
+    }
+    return found;
+  }
+
   Expected<void> write() {
+    const SalvagedPausedRuns paused = find_paused_runs();
     auto place = set_aside(log_, log_ / "state", "");
     if (!place) return tl::unexpected(place.error());
     if (!place->empty())
@@ -231,11 +251,16 @@ class CatalogRepair {
     if (done) done = write->put(LmdbTable::kTables, kGenerationKey, sealed_bytes(generation_));
     for (CatalogEntry& entry : entries_)
       if (done) done = write->put(LmdbTable::kSegments, entry.id, sealed_bytes(entry));
+    if (done && !paused.is_empty()) done = write_paused_runs(*write, paused);
     if (done) done = write->commit();
     if (!done) return done;
     if (auto synced = sync_directory(log_ / "state"); !synced) return synced;
     done_.push_back(fmt::format("the catalog in '{}' was made again from {} segments",
                                 (log_ / "state").string(), entries_.size()));
+    if (!paused.is_empty())
+      done_.push_back(fmt::format("{} paused runs were found again{}", paused.runs.size(),
+                                  paused.is_certain ? ""
+                                                    : "; some of them may have been deleted before"));
     return {};
   }
 

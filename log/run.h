@@ -27,9 +27,17 @@ using OptionalText = std::optional<std::string_view>;
 // Milliseconds since 1970-01-01T00:00:00Z.
 using UnixMs = std::int64_t;
 
-// Persistent: never renumber.
-enum class RunStatus : std::uint8_t { kCompleted = 0, kFailed = 1, kCancelled = 2, kTimedOut = 3 };
-inline constexpr unsigned kRunStatusCount = 4;
+// Persistent: never renumber. The first four are terminal, the only ones that a record has; paused
+// and running (claimed) are the runs of log/paused_runs.h.
+enum class RunStatus : std::uint8_t {
+  kCompleted = 0,
+  kFailed = 1,
+  kCancelled = 2,
+  kTimedOut = 3,
+  kPaused = 4,
+  kRunning = 5,
+};
+inline constexpr unsigned kRunStatusCount = 4;  // terminal ones
 
 // Persistent: never renumber.
 enum class StepStatus : std::uint8_t { kSuccess = 0, kFailure = 1, kSkipped = 2 };

@@ -4,7 +4,8 @@ namespace runlog {
 namespace {
 
 // By RunStatus and StepStatus.
-constexpr std::string_view kRunStatusNames[] = {"completed", "failed", "cancelled", "timed_out"};
+constexpr std::string_view kRunStatusNames[] = {"completed", "failed", "cancelled",
+                                                "timed_out", "paused", "running"};
 constexpr std::string_view kStepStatusNames[] = {"success", "failure", "skipped"};
 
 std::string_view name_of(RunStatus status) {

@@ -19,6 +19,7 @@
 namespace runlog {
 
 class Dictionaries;
+class PausedSet;
 class Segment;
 
 // One segment as a snapshot sees it: the ordinals [0, end), of which those in `dead` are hidden
@@ -49,6 +50,7 @@ class Snapshot {
   bool incomplete = false;
   std::shared_ptr<const NameTable> names;
   std::shared_ptr<const Dictionaries> dictionaries;
+  std::shared_ptr<const PausedSet> paused;  // null when no run is paused; see log/paused_set.h
 
   std::uint64_t live() const;       // runs that are not hidden
 };

@@ -4,6 +4,7 @@
 #include <filesystem>
 #include <functional>
 #include <optional>
+#include <set>
 #include <vector>
 
 #include "index/error.h"
@@ -18,6 +19,9 @@ struct CatalogState {
   LogIdentity identity;
   CatalogGeneration generation;
   std::vector<CatalogEntry> segments;  // by base, then id
+  std::uint64_t paused_changes = 0;    // see PausedHeader
+  std::set<std::uint64_t> damaged_paused_keys;
+  bool is_paused_damaged = false;
 };
 
 struct Verification {

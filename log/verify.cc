@@ -7,6 +7,7 @@
 #include <fmt/format.h>
 
 #include "log/file_io.h"
+#include "log/paused_check.h"
 #include "log/segment.h"
 #include "log/verification.h"
 
@@ -45,7 +46,13 @@ class CatalogCheck {
       if (entry.id >= state_.generation.next_segment_id && has_generation_)
         report(fmt::format("segment {} has a number that was not given out yet", entry.id));
     damage.insert(damage.end(), problems_.begin(), problems_.end());
+    paused_.finish(writer == Writer::kNone);
+    for (const std::string& problem : paused_.problems())
+      damage.push_back(fmt::format("'{}' is damaged: {}", file_.string(), problem));
     if (!problems_.empty()) return std::nullopt;
+    state_.paused_changes = paused_.changes();
+    state_.damaged_paused_keys = paused_.damaged_keys();
+    state_.is_paused_damaged = !paused_.problems().empty();
     std::sort(state_.segments.begin(), state_.segments.end(),
               [](const CatalogEntry& a, const CatalogEntry& b) {
                 return std::pair(a.base, a.id) < std::pair(b.base, b.id);
@@ -61,6 +68,7 @@ class CatalogCheck {
   void restart() {
     problems_.clear();
     state_ = {};
+    paused_ = {};
     has_identity_ = has_generation_ = false;
   }
 
@@ -79,6 +87,8 @@ class CatalogCheck {
         report("the catalog's generation fails its checksum");
       else
         state_.generation = *generation;
+    } else if (table == "t" && key >= kPausedBase) {
+      paused_.visit(key, value);
     } else if (table == "s") {
       const auto entry = read_sealed<CatalogEntry>(value);
       if (!entry || entry->id != key || entry->version != kSegmentFormatVersion)
@@ -90,6 +100,7 @@ class CatalogCheck {
 
   fs::path file_;
   CatalogState state_;
+  PausedCheck paused_;
   std::vector<std::string> problems_;
   bool has_identity_ = false, has_generation_ = false;
 };
@@ -281,7 +292,9 @@ Expected<bool> has_moved_on(const fs::path& log, Writer writer, const Verificati
   auto catalog = CatalogCheck(log).run(*now, ignored);
   if (!catalog) return tl::unexpected(catalog.error());
   return catalog->has_value() != found.catalog.has_value() ||
-         (*catalog && (*catalog)->generation.generation != found.catalog->generation.generation);
+         (*catalog &&
+          ((*catalog)->generation.generation != found.catalog->generation.generation ||
+           (*catalog)->paused_changes != found.catalog->paused_changes));
 }
 
 Expected<VerifyReport> look_only(const fs::path& log, const VerifyOptions& options) {

@@ -26,6 +26,8 @@ Style style_of(RunStatus status) {
     case RunStatus::kFailed:
     case RunStatus::kTimedOut: return Style::kBad;
     case RunStatus::kCancelled: return Style::kWarning;
+    case RunStatus::kPaused:
+    case RunStatus::kRunning: return Style::kBold;
   }
   return Style::kPlain;
 }

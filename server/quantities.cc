@@ -98,6 +98,8 @@ std::string_view status_name(RunStatus status) {
     case RunStatus::kFailed: return "failed";
     case RunStatus::kCancelled: return "cancelled";
     case RunStatus::kTimedOut: return "timed_out";
+    case RunStatus::kPaused: return "paused";
+    case RunStatus::kRunning: return "running";
   }
   return "unknown";
 }

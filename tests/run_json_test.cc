@@ -5,8 +5,8 @@
 #include <catch2/catch.hpp>
 #include <filesystem>
 #include <fstream>
-#include <map>
 
+#include "tests/json_sorted.h"
 #include "tests/sample_run.h"
 
 namespace runlog {
@@ -39,29 +39,6 @@ std::string with(std::string_view members) {
   return "{" + std::string(kRequired) + (members.empty() ? "" : ",") + std::string(members) + "}";
 }
 
-// JSON with the members of every object in the order of their names.
-std::string sorted(simdjson::dom::element value) {
-  std::string out;
-  if (value.is_array()) {
-    for (const auto element : simdjson::dom::array(value)) {
-      out += (out.empty() ? "" : ",") + sorted(element);
-    }
-    return "[" + out + "]";
-  }
-  if (!value.is_object()) return simdjson::minify(value);
-  std::map<std::string, std::string> members;
-  for (const auto [key, element] : simdjson::dom::object(value)) {
-    members[std::string(key)] = sorted(element);
-  }
-  for (const auto& [key, text] : members) out += (out.empty() ? "" : ",") + key + ":" + text;
-  return "{" + out + "}";
-}
-
-std::string sorted(const std::string& json) {
-  simdjson::dom::parser parser;
-  return sorted(parser.parse(json).value());
-}
-
 // Through the parser, a record and the writer.
 std::string through_record(const std::string& json, NameTable& names) {
   const Parsed parsed(json);
@@ -82,7 +59,7 @@ std::string through_record(const std::string& json, NameTable& names) {
 void check_same(const std::string& json) {
   INFO(json);
   NameTable names;
-  CHECK(sorted(through_record(json, names)) == sorted(json));
+  CHECK(sorted_json(through_record(json, names)) == sorted_json(json));
 }
 
 // What comes in with a bare text as the run's error goes out with an object.
@@ -109,7 +86,7 @@ void check_file(const std::filesystem::path& path) {
   std::size_t lines = 0, failed = 0;
   while (std::getline(file, line)) {
     const std::string out = through_record(line, names);
-    if (sorted(out) != sorted(normalised(line, out))) FAIL_CHECK("line " << lines + 1 << ": " << line);
+    if (sorted_json(out) != sorted_json(normalised(line, out))) FAIL_CHECK("line " << lines + 1 << ": " << line);
     failed += line.find("\"status\":\"failed\"") != std::string::npos;
     ++lines;
   }
@@ -302,7 +279,7 @@ TEST_CASE("a paused run comes back JSON-equal and needs its id and flow") {
   REQUIRE(parser.parse_suspended(json, arena, run));
   std::string out;
   write_json(run, out);
-  CHECK(sorted(out) == sorted(json));
+  CHECK(sorted_json(out) == sorted_json(json));
   CHECK(parser.parse_suspended(R"({"runId":"r"})", arena, run).error().message ==
         "field 'flowName' is missing");
 }
@@ -335,7 +312,7 @@ TEST_CASE("random runs come back through JSON") {
     write_json(parsed.run, second);
     INFO("seed " << seed);
     // Random labels may repeat a key; the error may gain what its steps tell.
-    if (sample.run.labels.empty() && !sample.run.error) CHECK(sorted(first) == sorted(second));
+    if (sample.run.labels.empty() && !sample.run.error) CHECK(sorted_json(first) == sorted_json(second));
   }
 }
 
