@@ -12,6 +12,7 @@ namespace {
 
 // Clients keep cursors for a while, so a new layout gets a new version.
 constexpr std::uint8_t kVersion = 1;
+constexpr std::uint8_t kLiveVersion = 2;  // the same layout; the list is still at live runs
 
 // version (1 byte), log id, request, last sequence number (8 each), checksum of all that (4).
 constexpr std::size_t kChecksummed = 1 + 3 * 8;
@@ -121,7 +122,7 @@ std::uint64_t request_identity(const Filter& filter, Direction direction) {
 
 std::string write_cursor(const Cursor& cursor) {
   Bytes bytes;
-  bytes[0] = kVersion;
+  bytes[0] = cursor.is_live ? kLiveVersion : kVersion;
   std::memcpy(&bytes[1], &cursor.log_id, 8);
   std::memcpy(&bytes[9], &cursor.request, 8);
   std::memcpy(&bytes[17], &cursor.last, 8);
@@ -146,19 +147,19 @@ Expected<Cursor> read_cursor(std::string_view text) {
   std::uint32_t sum;
   std::memcpy(&sum, &bytes[kChecksummed], 4);
   if (sum != checksum(bytes)) return fail(ErrorCode::InvalidArgument, "the cursor is damaged");
-  if (bytes[0] != kVersion) {
+  if (bytes[0] != kVersion && bytes[0] != kLiveVersion) {
     return fail(ErrorCode::InvalidArgument,
                 "the cursor was made by another version of runlog; list from the start again");
   }
   Cursor cursor;
+  cursor.is_live = bytes[0] == kLiveVersion;
   std::memcpy(&cursor.log_id, &bytes[1], 8);
   std::memcpy(&cursor.request, &bytes[9], 8);
   std::memcpy(&cursor.last, &bytes[17], 8);
   return cursor;
 }
 
-Expected<SequenceNumber> resume_from(std::string_view text, std::uint64_t log_id,
-                                     std::uint64_t request) {
+Expected<Cursor> resume_from(std::string_view text, std::uint64_t log_id, std::uint64_t request) {
   const Expected<Cursor> cursor = read_cursor(text);
   if (!cursor) return tl::unexpected(cursor.error());
   if (cursor->log_id != log_id) {
@@ -168,7 +169,7 @@ Expected<SequenceNumber> resume_from(std::string_view text, std::uint64_t log_id
     return fail(ErrorCode::InvalidArgument,
                 "the cursor belongs to a list with another filter or another direction");
   }
-  return cursor->last;
+  return *cursor;
 }
 
 }  // namespace runlog

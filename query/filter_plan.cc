@@ -40,6 +40,9 @@ void add_flows_and_statuses(FilterPlan& plan, const Filter& filter, const NameTa
   Clause flows{TermKind::kFlow, {}, {}};
   for (const std::string& flow : distinct(filter.flows)) add_value(flows, flow, names);
   std::vector<RunStatus> statuses = distinct(filter.statuses);
+  // No record is paused or running, see live_runs.h.
+  std::erase_if(statuses, [](RunStatus status) { return unsigned(status) >= kRunStatusCount; });
+  if (statuses.empty() && !filter.statuses.empty()) plan.impossible = true;
   if (statuses.size() == kRunStatusCount) statuses.clear();  // asks nothing
 
   if (statuses.empty()) {

@@ -2,6 +2,8 @@
 #include <cstring>
 #include <string>
 
+#include "log/paused_runs.h"
+#include "query/live_runs.h"
 #include "query/query.h"
 
 namespace runlog {
@@ -28,6 +30,7 @@ Expected<FoundRecord> find_record(const Snapshot& snapshot, RecordReader& record
 }  // namespace
 
 Expected<OwnedRun> get(std::shared_ptr<const Snapshot> snapshot, std::string_view run_id) {
+  if (const auto live = find_paused(*snapshot, run_id)) return live_run(*live);
   RecordReader records(*snapshot);
   const auto found = find_record(*snapshot, records, run_id);
   if (!found) return tl::unexpected(found.error());

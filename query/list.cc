@@ -5,8 +5,10 @@
 #include <functional>
 #include <string>
 
+#include "log/paused_runs.h"
 #include "log/segment.h"
 #include "query/cursor.h"
+#include "query/live_runs.h"
 #include "query/matcher.h"
 
 namespace runlog {
@@ -29,8 +31,9 @@ struct Range {
 class Lister {
  public:
   Lister(const Snapshot& snapshot, const ListRequest& request, FilterPlan plan,
-         std::optional<SequenceNumber> last)
-      : request_(request), last_(last), matcher_(snapshot, std::move(plan)) {
+         std::optional<SequenceNumber> last, std::vector<const PausedRun*> live)
+      : request_(request), last_(last), matcher_(snapshot, std::move(plan)),
+        live_(std::move(live)) {
     places_.reserve(std::min<std::size_t>(wanted(), 128));
   }
 
@@ -40,8 +43,8 @@ class Lister {
   Expected<void> decode(ListResult& result);
 
  private:
-  // One more run than the page holds tells whether there are more.
-  std::size_t wanted() const { return std::size_t(request_.limit) + 1; }
+  // One more run than the page holds tells whether there are more. The live ones come first.
+  std::size_t wanted() const { return std::size_t(request_.limit) + 1 - live_.size(); }
   bool is_full() const { return places_.size() == wanted(); }
   Range rest_of(const SegmentView& view) const;
   Expected<void> gather(std::size_t segment, SegmentMatch& match, Range range);
@@ -50,6 +53,7 @@ class Lister {
   const ListRequest& request_;
   std::optional<SequenceNumber> last_;  // of the page before
   Matcher matcher_;
+  const std::vector<const PausedRun*> live_;  // of this page, with the one more
   std::vector<Place> places_;
 };
 
@@ -126,10 +130,12 @@ void keep_texts(RunHead& run, std::span<const std::byte> record, TextArena& aren
 
 Expected<void> Lister::decode(ListResult& result) {
   result.has_more = is_full();
-  if (result.has_more) places_.pop_back();
+  if (result.has_more && !places_.empty()) places_.pop_back();
   for (const Place place : places_) matcher_.records().prefetch(place.segment, place.ordinal);
   // A run's id may point into its element, so the elements must not move.
-  result.runs.reserve(places_.size());
+  const std::size_t live = std::min<std::size_t>(live_.size(), request_.limit);
+  result.runs.reserve(live + places_.size());
+  for (std::size_t i = 0; i < live; ++i) fill_head(*live_[i], result.runs.emplace_back());
   for (const Place place : places_) {
     const auto decoded = decode_run_head(place, result);
     if (!decoded) return decoded;
@@ -170,21 +176,28 @@ Expected<ListResult> list(std::shared_ptr<const Snapshot> snapshot, const ListRe
   if (!plan) return tl::unexpected(plan.error());
   const std::uint64_t identity = request_identity(request.filter, request.direction);
   std::optional<SequenceNumber> last;
+  std::optional<std::uint64_t> last_live;
   if (!request.cursor.empty()) {
     const auto resumed = resume_from(request.cursor, snapshot->log_id, identity);
     if (!resumed) return tl::unexpected(resumed.error());
-    last = *resumed;
+    (resumed->is_live ? last_live : last) = resumed->last;
   }
   ListResult result;
   result.incomplete = snapshot->incomplete;
-  Lister lister(*snapshot, request, std::move(*plan), last);
+  const LiveRuns live(*snapshot, request.filter);
+  if (request.with_total) result.total = live.count();
+  std::vector<const PausedRun*> first;
+  if (!last) first = live.page(request.direction, last_live, std::size_t(request.limit) + 1);
+  Lister lister(*snapshot, request, std::move(*plan), last, first);
   const auto found = lister.find(result);
   if (!found) return tl::unexpected(found.error());
   const auto decoded = lister.decode(result);
   if (!decoded) return tl::unexpected(decoded.error());
   if (result.has_more) {
-    result.next_cursor =
-        write_cursor({snapshot->log_id, identity, result.runs.back().sequence});
+    const bool is_live = first.size() >= request.limit;
+    result.next_cursor = write_cursor(
+        {snapshot->log_id, identity, is_live ? first[request.limit - 1]->number
+                                             : result.runs.back().sequence, is_live});
   }
   result.snapshot = std::move(snapshot);
   return result;

@@ -23,7 +23,8 @@ namespace runlog {
 
 // Conditions that a run must all meet; within one field any of the values will do. Empty fields ask
 // nothing. Times are inclusive on both ends. A run that says neither when it finished nor how long
-// it took counts as finished when it was stored (recordedAt).
+// it took counts as finished when it was stored (recordedAt). A paused or running run meets no
+// condition about its end: finish times, errors and labels.
 struct Filter {
   std::vector<std::string> flows;
   std::vector<RunStatus> statuses;
@@ -51,9 +52,11 @@ struct ListRequest {
   bool with_total = true;       // count all matches, not only this page
 };
 
-// A page of runs. The heads borrow text from `snapshot` and `arena`.
+// A page of runs. Paused and running runs come first, in the order of their saves; then the history.
+// A run that ended, was tried again and is paused now is in both. The heads borrow text from `snapshot` and `arena`.
 struct ListResult {
-  std::vector<RunHead> runs;    // see RunHead: run_id may point into the element itself
+  // See RunHead: run_id may point into the element itself. Live runs have sequence number 0.
+  std::vector<RunHead> runs;
   bool has_more = false;
   std::string next_cursor;      // empty when there is no more
   std::uint64_t total = 0;      // with_total only
@@ -66,21 +69,23 @@ struct ListResult {
 // another filter; a record without its object); Corruption.
 Expected<ListResult> list(std::shared_ptr<const Snapshot> snapshot, const ListRequest& request);
 
-// How many runs match. Errors: as list.
+// How many runs match, live ones among them. Errors: as list.
 Expected<std::uint64_t> count(const Snapshot& snapshot, const Filter& filter);
 
-// A whole run by its id. Errors: NotFound; Corruption.
+// A whole run by its id: as it waits, if it is paused or running (its correlation, when it was saved,
+// and by whom and when it was claimed are unknown members then), else its record.
+// Errors: NotFound; Corruption.
 Expected<OwnedRun> get(std::shared_ptr<const Snapshot> snapshot, std::string_view run_id);
 
-// The stored bytes of a run by its id, both checksums verified, copied into `out`.
+// The stored bytes of a run's record by its id, both checksums verified, copied into `out`.
 // Returns the record's sequence number. Errors: NotFound; Corruption.
 Expected<SequenceNumber> get_stored(const Snapshot& snapshot, std::string_view run_id,
                                     std::vector<std::byte>& out);
 
-// Counts by one property, largest group first; ties in the order of the names. Kinds: flow, status,
-// trigger type, trigger object, record (of an object), user, organization, failing node, error
-// code, fingerprint, label. `filter` narrows. Errors: InvalidArgument (kFlowStatus, kHasError);
-// Corruption.
+// Counts records by one property, largest group first; ties in the order of the names. Kinds: flow,
+// status, trigger type, trigger object, record (of an object), user, organization, failing node,
+// error code, fingerprint, label. `filter` narrows. Errors: InvalidArgument (kFlowStatus,
+// kHasError); Corruption.
 struct Group {
   std::string name;
   std::uint64_t count = 0;

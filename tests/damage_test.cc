@@ -8,8 +8,10 @@
 #include <fstream>
 #include <iterator>
 #include <map>
+#include <random>
 #include <unistd.h>
 
+#include "log/paused_runs.h"
 #include "log/run_json.h"
 #include "log/verify.h"
 #include "query/query.h"
@@ -45,6 +47,15 @@ std::vector<PlannedAppend> tiny_runs() {
   return runs;
 }
 
+// That does not compress.
+std::string random_text(std::size_t bytes) {
+  std::mt19937 random(1);
+  std::string text;
+  while (text.size() < bytes) text += static_cast<char>(' ' + 2 + random() % 58);
+  std::replace(text.begin(), text.end(), '\\', '/');
+  return text;
+}
+
 void make_log(const fs::path& directory) {
   auto log = Log::open(directory, tiny_options());
   REQUIRE(log.has_value());
@@ -53,6 +64,20 @@ void make_log(const fs::path& directory) {
     REQUIRE((*log)->append(made.run).has_value());
     REQUIRE((*log)->wait_idle().has_value());
   }
+  // A short one, one on pages of its own, one that was claimed, one that ended.
+  for (const char* id : {"paused-1", "paused-2", "paused-3", "paused-4", "paused-5"}) {
+    SuspendedRun paused;
+    paused.run_id = id;
+    paused.flow_name = "invoice_sync";
+    paused.node_id = "hold";
+    const std::string noise = id == std::string("paused-2") ? random_text(5000) : "x";
+    const std::string variables = "\"" + noise + "\"";
+    paused.variables_json = variables;
+    REQUIRE((*log)->paused().save(paused).has_value());
+  }
+  REQUIRE((*(*log)->paused().claim("paused-3", "hold", std::nullopt, "engine")).run != nullptr);
+  REQUIRE(*(*log)->paused().erase("paused-4"));
+  REQUIRE((*log)->paused().complete(make_run("paused-5", 7).run).has_value());
   REQUIRE((*log)->close().has_value());
 }
 
@@ -106,6 +131,7 @@ class Answers {
       if (!run) return tl::unexpected(run.error());
       write_json(run->run, text_);
     }
+    if (auto done = ask_paused(log); !done) return done;
     for (const TermKind kind : {TermKind::kFlow, TermKind::kUser, TermKind::kErrorCode}) {
       auto found = groups(**snapshot, kind, Filter{});
       if (!found) return tl::unexpected(found.error());
@@ -115,6 +141,18 @@ class Answers {
     if (!flows) return tl::unexpected(flows.error());
     for (const FlowStatistics& flow : *flows)
       text_ += flow.flow + std::to_string(flow.p50_ms) + " " + std::to_string(flow.runs[0]) + ";";
+    return {};
+  }
+
+  Expected<void> ask_paused(Log& log) {
+    const auto page = log.paused().list({});
+    if (!page) return tl::unexpected(page.error());
+    for (const PausedRunPtr& paused : page->runs) {
+      const auto suspended = paused->suspended();
+      if (!suspended) return tl::unexpected(suspended.error());
+      write_json(suspended->run, text_);
+      text_ += paused->owner + "\n";
+    }
     return {};
   }
 

@@ -40,6 +40,11 @@ class Follower {
       const Model::Entry& entry = model.entries()[run];
       expected += std::to_string(entry.sequence) + " " + entry.run.run_id + "\n";
     }
+    check(expected);
+  }
+  // The child must see exactly this when it lists all runs, the oldest first: a line each, of
+  // sequence number and id.
+  void check(const std::string& expected) {
     const std::size_t bytes = expected.size();
     REQUIRE(::write(to_child_[1], &bytes, sizeof bytes) == ssize_t(sizeof bytes));
     REQUIRE(write_all(to_child_[1], expected.data(), bytes));
