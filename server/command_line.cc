@@ -13,6 +13,7 @@
 #include "server/commands.h"
 #include "server/filter_options.h"
 #include "server/open_log.h"
+#include "server/paused_commands.h"
 
 #ifndef RUNLOG_VERSION
 #error "the build says which version this is"
@@ -36,7 +37,8 @@ struct Parsed {
   GroupsOptions groups;
   VerifyCommandOptions verify;
   InfoOptions info;
-  std::function<ExitCode(const LogPlace&, Console&)> command;
+  PausedOptions paused;
+  Command command;
 };
 
 const std::map<std::string, TermKind>& group_kinds() {
@@ -102,7 +104,7 @@ void add_list_command(CLI::App& app, Parsed& parsed) {
   CLI::App& list = add_command(app, parsed, "list", "Which runs there were, the newest first",
                                "runlog list --data ./history --status failed --since 12h");
   ListRequest& request = parsed.list.request;
-  add_filter_options(list, request.filter);
+  add_filter_options(list, request.filter, true);
   list.add_option("--limit", request.limit, "How many, 1 to 1000 (default: 20)")
       ->check(CLI::Range(std::uint32_t(1), kMostRunsOfAPage).description(""))
       ->type_name("N");
@@ -158,7 +160,7 @@ void add_groups_command(CLI::App& app, Parsed& parsed) {
                   .description(""))
       ->type_name("N");
   add_json_flag(groups, parsed.groups.json);
-  add_filter_options(groups, parsed.groups.filter);
+  add_filter_options(groups, parsed.groups.filter, false);
   run_with(groups, parsed, parsed.groups, &run_groups);
 }
 
@@ -166,7 +168,7 @@ void add_export_command(CLI::App& app, Parsed& parsed) {
   CLI::App& exported = add_command(
       app, parsed, "export", "Write runs as NDJSON, the oldest first",
       "runlog export --data ./history --flow lead_routing --output runs.ndjson");
-  add_filter_options(exported, parsed.export_runs.filter);
+  add_filter_options(exported, parsed.export_runs.filter, false);
   exported.add_option("--output", parsed.export_runs.output,
                       "Into this file, replaced when all is written; otherwise to the standard "
                       "output")
@@ -225,9 +227,13 @@ std::vector<std::string> for_parser(const std::vector<std::string>& arguments) {
 }
 
 ExitCode usage_error(const std::string& message, const CLI::App& app, Console& console) {
-  const auto commands = app.get_subcommands();
-  console.err.write(fmt::format("runlog: {}\nrunlog: see `runlog {}--help`\n", message,
-                                commands.empty() ? "" : commands.front()->get_name() + " "));
+  std::string names;
+  for (auto commands = app.get_subcommands(); !commands.empty();
+       commands = commands.front()->get_subcommands()) {
+    names += commands.front()->get_name() + " ";
+  }
+  console.err.write(
+      fmt::format("runlog: {}\nrunlog: see `runlog {}--help`\n", message, names));
   return ExitCode::kUsage;
 }
 
@@ -247,6 +253,9 @@ ExitCode run_command_line(const std::vector<std::string>& arguments, Console& co
   add_groups_command(app, parsed);
   add_stats_command(app, parsed);
   add_export_command(app, parsed);
+  add_paused_commands(app, parsed.paused, parsed.command, [&parsed](CLI::App& command) {
+    add_place_options(command, parsed, "Which log");
+  });
   add_care_commands(app, parsed);
 
   const auto is_asked_for = [&](const CLI::App* command) {
@@ -287,7 +296,7 @@ ExitCode run_command_line(const std::vector<std::string>& arguments, Console& co
     if (const auto wrong = contradiction_in(*filter)) return usage_error(*wrong, app, console);
   }
   if (parsed.oldest_first) parsed.list.request.direction = Direction::kOldestFirst;
-  parsed.list.invocation = invocation_of(arguments);
+  parsed.list.invocation = parsed.paused.list.invocation = invocation_of(arguments);
   return parsed.command({parsed.data, parsed.tenant}, console);
 }
 

@@ -38,6 +38,10 @@ Expected<std::uint64_t> write_runs(const LogPlace& place, const Filter& filter, 
   if (!opened) return tl::unexpected(opened.error());
   ListRequest request;
   request.filter = filter;
+  // Only records can be imported again; `runlog paused` has the others.
+  for (unsigned i = 0; filter.statuses.empty() && i < kRunStatusCount; ++i) {
+    request.filter.statuses.push_back(RunStatus(i));
+  }
   request.direction = Direction::kOldestFirst;
   request.limit = kPageRuns;
   std::uint64_t written = 0, total = 0;

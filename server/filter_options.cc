@@ -13,13 +13,16 @@ namespace {
 
 constexpr const char* kGroup = "Which runs (all conditions must hold)";
 
-RunStatus parse_status(std::string name) {
+RunStatus parse_status(std::string name, bool with_live) {
   std::replace(name.begin(), name.end(), '-', '_');
   for (unsigned i = 0; i < kRunStatusCount; ++i) {
     if (name == status_name(RunStatus(i))) return RunStatus(i);
   }
+  if (with_live && name == "paused") return RunStatus::kPaused;
+  if (with_live && name == "running") return RunStatus::kRunning;
   throw CLI::ValidationError(
-      "--status", fmt::format("'{}' is not one of completed, failed, cancelled, timed_out", name));
+      "--status", fmt::format("'{}' is not one of completed, failed, cancelled, timed_out{}", name,
+                              with_live ? ", paused, running" : ""));
 }
 
 std::pair<std::string, std::string> parse_label(const std::string& text) {
@@ -75,17 +78,19 @@ std::optional<std::string> contradiction_in(const Filter& filter) {
   return std::nullopt;
 }
 
-void add_filter_options(CLI::App& command, Filter& filter) {
+void add_filter_options(CLI::App& command, Filter& filter, bool with_live) {
   add_repeated(command, "--flow",
                [&filter](const std::vector<std::string>& names) { filter.flows = names; }, "F",
                "Of this flow; may be repeated");
   add_repeated(command, "--status",
-               [&filter](const std::vector<std::string>& names) {
+               [&filter, with_live](const std::vector<std::string>& names) {
                  for (const std::string& name : names) {
-                   filter.statuses.push_back(parse_status(name));
+                   filter.statuses.push_back(parse_status(name, with_live));
                  }
                },
-               "S", "completed, failed, cancelled or timed_out; several with commas")
+               "S", with_live ? "completed, failed, cancelled, timed_out, paused or running; several "
+                                "with commas"
+                              : "completed, failed, cancelled or timed_out; several with commas")
       ->delimiter(',');
   add_text(command, "--trigger-type", filter.trigger_type, "T", "Started by this kind of trigger");
   CLI::Option* object = add_text(command, "--object", filter.trigger_object, "O",

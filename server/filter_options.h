@@ -12,8 +12,9 @@ class App;
 
 namespace runlog {
 
-// Adds the options to `command`; parsing fills `filter`, which must outlive it.
-void add_filter_options(CLI::App& command, Filter& filter);
+// Adds the options to `command`; parsing fills `filter`, which must outlive it. `with_live`: the
+// command knows paused and running runs too.
+void add_filter_options(CLI::App& command, Filter& filter, bool with_live);
 
 // A check for options. An empty value usually is a shell variable that was not set; taking it as
 // "no condition" would answer another question.

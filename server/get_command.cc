@@ -1,4 +1,5 @@
 // `runlog get`: one run, with its steps.
+#include "log/paused_runs.h"
 #include "log/run_json.h"
 #include "server/commands.h"
 #include "server/open_log.h"
@@ -39,7 +40,8 @@ ExitCode run_get(const LogPlace& place, const GetOptions& options, Console& cons
   auto history = history_of(run->run, opened->snapshot);
   if (!history) return complain(console, history.error());
   console.out.write(
-      render_run(run->run, {options.every_iteration, now_ms(), *history}, console.screen));
+      render_run(run->run, {options.every_iteration, now_ms(), *history,
+                            find_paused(*opened->snapshot, options.run_id)}, console.screen));
   return ExitCode::kDone;
 }
 

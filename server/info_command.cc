@@ -24,6 +24,7 @@ void print_for_people(const LogInfo& log, Console& console) {
                                  format_bytes(log.bytes));
   if (log.runs > 0) text += fmt::format(", {} a run", per_run(log.bytes, log.runs));
   if (log.hidden > 0) text += fmt::format("; {} superseded", format_count(log.hidden));
+  if (log.paused > 0) text += fmt::format("; {} paused", format_count(log.paused));
   text += fmt::format("; {}; index in memory {}\n", count_of(log.names, "name"),
                       format_bytes(log.index_memory_bytes));
   console.out.write(text + "\n");
@@ -84,6 +85,7 @@ void print_json(const LogInfo& log, Console& console) {
   json.member("logId", fmt::format("{:016x}", log.log_id));
   json.member("runs", log.runs);
   json.member("superseded", log.hidden);
+  json.member("paused", log.paused);
   json.member("bytes", log.bytes);
   if (log.runs > 0) json.member("bytesPerRun", log.bytes / log.runs);
   json.member("names", log.names);

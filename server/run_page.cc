@@ -34,6 +34,7 @@ class RunPage {
  private:
   void write_title();
   void write_when();
+  void write_pause(const PausedRun& paused);
   void write_origin();
   void write_counts();
   void write_error();
@@ -68,8 +69,12 @@ void RunPage::field(std::string_view name, std::string_view value, Style style) 
 void RunPage::write_title() {
   const bool good = run_.status == RunStatus::kCompleted;
   const char* mark = good ? (screen_.utf8 ? "✓" : "+") : (screen_.utf8 ? "✗" : "x");
-  const Style style = good ? Style::kGood
-                           : run_.status == RunStatus::kCancelled ? Style::kWarning : Style::kBad;
+  Style style = good ? Style::kGood
+                     : run_.status == RunStatus::kCancelled ? Style::kWarning : Style::kBad;
+  if (options_.paused) {
+    mark = screen_.utf8 ? "…" : "...";
+    style = Style::kBold;
+  }
   out_ += screen_.paint(fmt::format("{} {}", mark, status_name(run_.status)), style);
   out_ += "  " + screen_.paint(printable(run_.flow_name), Style::kBold);
   if (run_.flow_version) out_ += fmt::format(" v{}", *run_.flow_version);
@@ -82,12 +87,25 @@ void RunPage::write_when() {
                                format_ago(run_.started_at, options_.now)));
   if (run_.finished_at) field("finished", format_instant_exactly(*run_.finished_at));
   if (run_.duration_ms) field("took", format_duration(*run_.duration_ms));
+  if (const PausedRun* paused = options_.paused.get()) write_pause(*paused);
   if (const SuspendedRun* pause = run_.consumed_suspension.get()) {
     field("resumed", fmt::format("after it had waited at {}{}", pause->node_id.value_or("a node"),
                                  pause->correlation && !pause->correlation->empty()
                                      ? fmt::format(" for {}", *pause->correlation)
                                      : ""));
   }
+}
+
+void RunPage::write_pause(const PausedRun& paused) {
+  const std::string correlation = paused.correlation.value_or("");
+  field("waits", fmt::format("at {}{}", paused.node_id.value_or("a node"),
+                             correlation.empty() ? "" : " for " + correlation));
+  field("saved", fmt::format("{}, {}", format_instant_exactly(paused.saved_at),
+                             format_ago(paused.saved_at, options_.now)));
+  if (paused.state != PausedRun::State::kRunning) return;
+  field("claimed", fmt::format("by {} at {}, {}", paused.owner,
+                               format_instant_exactly(paused.claimed_at),
+                               format_ago(paused.claimed_at, options_.now)));
 }
 
 void RunPage::write_origin() {
@@ -154,7 +172,7 @@ void RunPage::write_other() {
     if (!json.empty()) others.emplace_back(std::move(name), json);
   };
   other("trigger record", run_.trigger_record_json);
-  other("run", run_.extra_json);
+  if (!options_.paused) other("run", run_.extra_json);
   if (run_.error) other("error", run_.error->extra_json);
   if (run_.summary) other("summary", run_.summary->extra_json);
   for (std::size_t i = 0; run_.steps && i < run_.steps->size(); ++i) {

@@ -5,6 +5,7 @@
 #include <optional>
 #include <string>
 
+#include "log/paused_runs.h"
 #include "log/run.h"
 #include "server/console.h"
 
@@ -20,6 +21,7 @@ struct RunPageOptions {
   bool every_iteration = false;  // see RunTreeOptions
   UnixMs now = 0;                // what "3 hours ago" counts from
   std::optional<ErrorHistory> error_history;
+  PausedRunPtr paused;           // set when the run is paused or running
 };
 
 std::string render_run(const Run& run, const RunPageOptions& options, const Screen& screen);
