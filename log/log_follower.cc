@@ -33,6 +33,7 @@ Expected<std::unique_ptr<LogFollower>> LogFollower::open(const std::filesystem::
   state.current = std::make_unique<CurrentSnapshot>(std::move(nothing));
   if (auto loaded = follower->reload(); !loaded) return tl::unexpected(loaded.error());
   state.mode = OpenMode::kRead;  // a writer may come once no_writer is gone
+  if (auto first = follower->refresh(); !first) return tl::unexpected(first.error());
   return follower;
 }
 

@@ -1,7 +1,5 @@
 #include "log/paused_set.h"
 
-#include <array>
-
 #include "log/segment.h"
 
 namespace runlog {
@@ -57,8 +55,8 @@ Expected<bool> has_record(const Snapshot& snapshot, RecordReader& reader, const 
     const SegmentView& view = snapshot.segments[i];
     std::vector<Ordinal> candidates(4);
     auto count = view.index().find_id(run.id_hash, view.end, candidates);
-    if (count && *count > candidates.size()) {
-      candidates.resize(*count);
+    while (count && *count > candidates.size()) {
+      candidates.resize(4 * candidates.size());
       count = view.index().find_id(run.id_hash, view.end, candidates);
     }
     if (!count) return tl::unexpected(count.error());

@@ -80,8 +80,9 @@ TEST_CASE("list and get show paused and running runs first", "[cli]") {
     simdjson::dom::parser parser;
     std::string found;
     const simdjson::dom::element answer = parser.parse(result.out).value();
-    for (const auto run : answer["runs"].get_array().value())
-      found += std::string(run["runId"].get_string().value()) + " ";
+    const simdjson::dom::array runs = answer["runs"];
+    for (const simdjson::dom::element run : runs)
+      found += std::string(std::string_view(run["runId"])) + " ";
     return found;
   };
   CHECK(ids({}) == "run_2 run_1 run_3 ");
@@ -111,10 +112,11 @@ TEST_CASE("a list of paused runs goes on where a page ended", "[cli]") {
     const CliResult page = paused(folder, arguments);
     REQUIRE(page.exit_code == 0);
     const simdjson::dom::element answer = parser.parse(page.out).value();
-    for (const auto run : answer["runs"].get_array().value())
-      seen += run["runId"].get_string().value().back();
-    cursor = std::string(answer["nextCursor"].get_string().value());
-    CHECK(answer["hasMore"].get_bool().value() == !cursor.empty());
+    const simdjson::dom::array runs = answer["runs"];
+    for (const simdjson::dom::element run : runs)
+      seen += std::string_view(run["runId"]).back();
+    cursor = std::string(std::string_view(answer["nextCursor"]));
+    CHECK(bool(answer["hasMore"]) == !cursor.empty());
   } while (!cursor.empty());
   CHECK(seen == "6543210");
 }

@@ -23,7 +23,7 @@ namespace {
 constexpr std::size_t kSteps = 120;
 
 struct Crash {
-  TempDir dir;
+  runlog::TempDir dir;
   std::filesystem::path log() const { return dir.path() / "log"; }
   std::filesystem::path acks() const { return dir.path() / "acks"; }
 
