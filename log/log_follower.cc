@@ -112,7 +112,7 @@ Expected<void> LogFollower::show_paused(bool has_changed) {
       paused_checked_end_ = next.end;
     } else {
       result = tl::unexpected(ended.error());
-      paused_changes_ = 0;  // the next look begins anew
+      paused_changes_.reset();  // the next look begins anew
     }
   });
   return result;

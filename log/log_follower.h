@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <memory>
 #include <mutex>
+#include <optional>
 
 #include "index/error.h"
 #include "log/log_state.h"
@@ -32,7 +33,7 @@ class LogFollower {
   LogState state_;
   std::mutex mutex_;  // one refresh at a time
   std::uint64_t generation_ = 0;
-  std::uint64_t paused_changes_ = 0;      // of state/ that paused_ has
+  std::optional<std::uint64_t> paused_changes_;  // of state/ that paused_ has; none: it was not read
   PausedSet paused_;                      // as state/ has them, ended or not
   SequenceNumber paused_checked_end_ = 0;  // no record below it ended a pause of the snapshot's
 };

@@ -52,7 +52,9 @@ std::string random_text(std::size_t bytes) {
   std::mt19937 random(1);
   std::string text;
   while (text.size() < bytes) text += static_cast<char>(' ' + 2 + random() % 58);
+  // No escapes, so that the text is a string in JSON as it stands.
   std::replace(text.begin(), text.end(), '\\', '/');
+  std::replace(text.begin(), text.end(), '"', '/');
   return text;
 }
 

@@ -86,7 +86,9 @@ void check_file(const std::filesystem::path& path) {
   std::size_t lines = 0, failed = 0;
   while (std::getline(file, line)) {
     const std::string out = through_record(line, names);
-    if (sorted_json(out) != sorted_json(normalised(line, out))) FAIL_CHECK("line " << lines + 1 << ": " << line);
+    if (sorted_json(out) != sorted_json(normalised(line, out))) {
+      FAIL_CHECK("line " << lines + 1 << ": " << line);
+    }
     failed += line.find("\"status\":\"failed\"") != std::string::npos;
     ++lines;
   }
@@ -203,8 +205,8 @@ TEST_CASE("half a surrogate pair, which UTF-8 cannot say, becomes the replacemen
   NameTable names;
   const std::string json = with(R"("userId":"cut \ud83d","x":["\udc00","\ud83d\u0041","\ud83d\ude00",)"
                                 R"("\\ud83d"],"\ud83d":1)");
-  CHECK(sorted(through_record(json, names)) ==
-        sorted(with(R"("userId":"cut \ufffd","x":["\ufffd","\ufffd\u0041","\ud83d\ude00",)"
+  CHECK(sorted_json(through_record(json, names)) ==
+        sorted_json(with(R"("userId":"cut \ufffd","x":["\ufffd","\ufffd\u0041","\ud83d\ude00",)"
                     R"("\\ud83d"],"\ufffd":1)")));
   for (const char* half : {R"("x\udc00")", R"("\ud83dx")", R"("\ud83d\u0041")", R"("\ud83d")"}) {
     INFO(half);
@@ -218,8 +220,8 @@ TEST_CASE("an integer beyond 64 bits becomes a double, a number beyond a double 
   const std::string json = with(
       R"("x":[123456789012345678901234,-9223372036854775809,18446744073709551615,1e-400],)"
       R"("durationMs":100000000000000000000)");
-  CHECK(sorted(through_record(json, names)) ==
-        sorted(with(R"("x":[1.2345678901234568e23,-9223372036854775808.0,18446744073709551615,0.0],)"
+  CHECK(sorted_json(through_record(json, names)) ==
+        sorted_json(with(R"("x":[1.2345678901234568e23,-9223372036854775808.0,18446744073709551615,0.0],)"
                     R"("durationMs":1e20)")));
   CHECK(refusal(with(R"("x":{"y":1,"z":[{"w":2},1e400]})")).message ==
         "field 'z' is 1e400, beyond the limit of a number, 1.8e308");
