@@ -143,6 +143,10 @@ Expected<LastCommit> read_entries(const std::filesystem::path& directory, Writer
   restart();
   auto checked = check_lmdb_image(bytes, file, visit);
   if (!checked) return tl::unexpected(checked.error());
+  for (const NamedTable& table : kTables)
+    if (checked->entries.count(table.name) == 0)
+      return fail(ErrorCode::Corruption, fmt::format("'{}' is damaged: its table '{}' is missing",
+                                                     file.string(), table.name));
   return settled.empty() ? LastCommit::kWhole : LastCommit::kTorn;
 }
 

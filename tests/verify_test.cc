@@ -1,6 +1,9 @@
 // verify: damage of every kind is reported with its place, and a sound log is sound.
 #include "log/verify.h"
 
+#include <fstream>
+#include <iterator>
+
 #include "log/entry_source.h"
 #include "log/lmdb_env.h"
 #include "log/log_open.h"
@@ -189,6 +192,22 @@ TEST_CASE("an entry of the catalog that fails its checksum is reported") {
   put_entry(log.state_file().parent_path(), LmdbTable::kSegments, entry.id,
             std::as_bytes(std::span(&entry, 1)));
   expect_damage(log, log.state_file().string(), "entry for segment");
+}
+
+TEST_CASE("a table that the catalog's file lacks is reported, though nothing stands in it") {
+  DamagedLog log;
+  std::ifstream in(log.state_file(), std::ios::binary);
+  std::string bytes{std::istreambuf_iterator<char>(in), std::istreambuf_iterator<char>()};
+  // In the leaf of the main table: flags, length of the name, the name.
+  const std::string name("\x02\0\x01\0n", 5);
+  std::size_t found = 0;
+  for (auto at = bytes.find(name); at != std::string::npos; at = bytes.find(name, at + 1)) {
+    bytes[at + 4] = 'h';
+    ++found;
+  }
+  REQUIRE(found > 0);
+  std::ofstream(log.state_file(), std::ios::binary) << bytes;
+  expect_damage(log, log.state_file().string(), "table 'n' is missing");
 }
 
 TEST_CASE("segments that overlap are reported") {
