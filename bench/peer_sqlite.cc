@@ -96,7 +96,7 @@ void bind_integer(sqlite3_stmt* statement, int column, std::optional<std::int64_
 SqliteStore::SqliteStore(const std::filesystem::path& directory) {
   if (sqlite3_open((directory / "runs.sqlite").c_str(), &database_) != SQLITE_OK) fail("open");
   execute("PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA wal_autocheckpoint=25000;"
-          "PRAGMA cache_size=-262144;");
+          "PRAGMA cache_size=-4194304; PRAGMA mmap_size=2147418112;");
   execute(kTable);
   begin_ = prepare("BEGIN IMMEDIATE");
   commit_ = prepare("COMMIT");

@@ -1,7 +1,8 @@
 // SQLite as ObjectStack uses it: one table with its columns and its five indexes, steps and summary
 // as JSON text that is parsed on get. Tuned fairly: write-ahead log, a commit that is on disk
 // (synchronous=FULL), a checkpoint only every 25,000 pages, prepared statements, one transaction a
-// batch, a page cache of 256 MB, ANALYZE before reads. Times are integers, not text, which makes
+// batch, ANALYZE before reads; the first 2 GB of the file are mapped (SQLite maps no more) and the
+// page cache has 4 GB for the rest, as RocksDB's. Times are integers, not text, which makes
 // its rows and indexes smaller than an ObjectStack server's.
 #pragma once
 
