@@ -1,5 +1,7 @@
 #include "bench/compact_run.h"
 
+#include <algorithm>
+#include <array>
 #include <stdexcept>
 
 namespace runlog::bench {
@@ -10,6 +12,48 @@ enum StepFields : std::uint64_t {
   kLabel = 1, kTimes = 2, kError = 4, kSelected = 8, kActed = 16, kUnmeasured = 32,
   kUnmeasuredTrue = 64, kParent = 128, kRegion = 256, kIteration = 512, kMetrics = 1024,
 };
+
+constexpr std::string_view kIdPrefix = "run_";
+constexpr std::size_t kUuidBytes = 16;
+constexpr char kTextId = 0, kUuidId = 1;
+
+int hex_value(char c) {
+  if (c >= '0' && c <= '9') return c - '0';
+  if (c >= 'a' && c <= 'f') return c - 'a' + 10;
+  return -1;
+}
+
+bool dash_precedes(std::size_t byte) { return byte == 4 || byte == 6 || byte == 8 || byte == 10; }
+
+bool parse_uuid(std::string_view id, std::array<char, kUuidBytes>& out) {
+  if (id.size() != kIdPrefix.size() + 36 || !id.starts_with(kIdPrefix)) return false;
+  const char* at = id.data() + kIdPrefix.size();
+  for (std::size_t i = 0; i < kUuidBytes; ++i, at += 2) {
+    if (dash_precedes(i) && *at++ != '-') return false;
+    const int high = hex_value(at[0]), low = hex_value(at[1]);
+    if (high < 0 || low < 0) return false;
+    out[i] = char(high << 4 | low);
+  }
+  return true;
+}
+
+Text unpack_run_id(std::string_view packed, TextBuffer& buffer) {
+  if (packed.empty()) throw std::runtime_error("a peer returned a run without an id");
+  if (packed.front() == kTextId) return buffer.keep(packed.substr(1));
+  if (packed.size() != 1 + kUuidBytes)
+    throw std::runtime_error("a peer returned a run id of another form");
+  constexpr char kHex[] = "0123456789abcdef";
+  constexpr std::size_t kSize = kIdPrefix.size() + 36;
+  char* const text = buffer.reserve(kSize);
+  char* at = std::copy(kIdPrefix.begin(), kIdPrefix.end(), text);
+  for (std::size_t i = 0; i < kUuidBytes; ++i) {
+    if (dash_precedes(i)) *at++ = '-';
+    const auto byte = static_cast<unsigned char>(packed[1 + i]);
+    *at++ = kHex[byte >> 4];
+    *at++ = kHex[byte & 15];
+  }
+  return {text, kSize};
+}
 
 class Writer {
  public:
@@ -27,6 +71,14 @@ class Writer {
   void text(std::string_view value) {
     number(value.size());
     out_.append(value);
+  }
+  void run_id(std::string_view id) {
+    const std::size_t place = out_.size();
+    out_.push_back('\0');
+    pack_run_id(id, out_);
+    const std::size_t size = out_.size() - place - 1;
+    if (size >= 0x80) throw std::runtime_error("a run id is too long for a peer");
+    out_[place] = char(size);
   }
   // Absent is 0, and a length is one more than it is.
   void optional(OptionalText value) {
@@ -61,6 +113,10 @@ class Reader {
     return std::int64_t(value >> 1) ^ -std::int64_t(value & 1);
   }
   Text text() { return take(number()); }
+  Text run_id() {
+    const std::uint64_t size = number();
+    return unpack_run_id(next(size), buffer_);
+  }
   OptionalText optional_text() {
     const std::uint64_t size = number();
     if (size == 0) return std::nullopt;
@@ -72,18 +128,19 @@ class Reader {
   }
 
  private:
-  Text take(std::uint64_t size) {
+  std::string_view next(std::uint64_t size) {
     if (size > rest_.size()) throw std::runtime_error("a peer returned a run that ends early");
-    const Text kept = buffer_.keep(rest_.substr(0, size));
+    const std::string_view bytes = rest_.substr(0, size);
     rest_.remove_prefix(size);
-    return kept;
+    return bytes;
   }
+  Text take(std::uint64_t size) { return buffer_.keep(next(size)); }
   std::string_view rest_;
   TextBuffer& buffer_;
 };
 
 void write_head(const Run& run, Writer& writer) {
-  writer.text(run.run_id);
+  writer.run_id(run.run_id);
   writer.text(run.flow_name);
   writer.optional(run.flow_version);
   writer.number(std::uint64_t(run.status));
@@ -203,7 +260,7 @@ void read_summary(Reader& reader, RunSummary& summary) {
 }
 
 void read_head(Reader& reader, RunHead& out) {
-  out.run_id = reader.text();
+  out.run_id = reader.run_id();
   out.flow_name = reader.text();
   out.flow_version = reader.optional_integer();
   out.status = RunStatus(reader.number());
@@ -247,6 +304,17 @@ void take_head(const RunHead& head, Run& out) {
 }
 
 }  // namespace
+
+void pack_run_id(std::string_view run_id, std::string& out) {
+  std::array<char, kUuidBytes> uuid;
+  if (parse_uuid(run_id, uuid)) {
+    out.push_back(kUuidId);
+    out.append(uuid.data(), uuid.size());
+  } else {
+    out.push_back(kTextId);
+    out.append(run_id);
+  }
+}
 
 void encode_compact(const Run& run, std::string& out) {
   Writer writer(out);
