@@ -7,6 +7,12 @@
 
 namespace runlog::bench {
 
+std::string thousands(std::uint64_t count) {
+  std::string digits = std::to_string(count);
+  for (int i = int(digits.size()) - 3; i > 0; i -= 3) digits.insert(std::size_t(i), ",");
+  return digits;
+}
+
 void say(const std::string& what) {
   if (::isatty(STDERR_FILENO)) std::fprintf(stderr, "%s\n", what.c_str());
 }

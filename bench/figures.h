@@ -32,6 +32,10 @@ void measure_read(const Settings& settings, Report& report);
 void measure_open(const Settings& settings, Report& report);
 void measure_growth(const Settings& settings, Report& report);
 
+// The count with commas, for the names of figures: what was measured belongs to its name, because a
+// quick benchmark measures at another scale.
+std::string thousands(std::uint64_t count);
+
 // Says on a terminal what is going on.
 void say(const std::string& what);
 

@@ -1,6 +1,7 @@
 // The limit that any log on this disk has: a plain file whose blocks are all allocated and written
-// before, so that a commit is one write and one fdatasync. It encodes runs as the log does and
-// commits in groups as the log does, but finds, recovers and seals nothing.
+// before, so that a commit is one write and one fdatasync. It encodes runs as a log does that has
+// learned no dictionary, and commits in groups as the log does, but finds, recovers and seals
+// nothing.
 #pragma once
 
 #include <condition_variable>

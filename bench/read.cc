@@ -1,4 +1,4 @@
-// Reads of a large warm log in 30 sealed segments: get, list and count, against peers that hold the
+// Reads of a warm log in 30 sealed segments: get, list and count, against peers that hold the
 // same runs. Before anything is timed, every store must give the same answers.
 #include <fmt/format.h>
 
@@ -168,8 +168,9 @@ class Reads {
     return median(medians_.at({store.name(), what}));
   }
 
-  void report_one(const std::string& name, const char* what, double at_most_us,
+  void report_one(const std::string& what_for, const char* what, double at_most_us,
                   double times_sqlite, double times_rocksdb) {
+    const std::string name = fmt::format("{}; {} runs", what_for, thousands(runs_));
     const double ours = result(runlog_, what);
     report_.at_most(name, ours, "µs", at_most_us);
     report_.times_better(name, ours, "µs", Better::kLower, "SQLite", result(sqlite_, what),

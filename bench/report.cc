@@ -4,6 +4,7 @@
 #include <rapidjson/ostreamwrapper.h>
 #include <rapidjson/prettywriter.h>
 
+#include <algorithm>
 #include <cmath>
 #include <cstdio>
 #include <fstream>
@@ -24,14 +25,20 @@ std::string number(double value) {
 
 std::string share(double value) { return fmt::format("{:g}", value); }
 
-// Fills up to `width` columns, counting characters and not bytes.
-std::string padded(const std::string& text, std::size_t width) {
+std::size_t columns_of(const std::string& text) {
   std::size_t columns = 0;
   for (const char c : text) columns += (static_cast<unsigned char>(c) & 0xc0) != 0x80;
+  return columns;
+}
+
+// Fills up to `width` columns, counting characters and not bytes.
+std::string padded(const std::string& text, std::size_t width) {
+  const std::size_t columns = columns_of(text);
   return columns < width ? text + std::string(width - columns, ' ') : text;
 }
 
 const char* verdict(const Figure& figure) {
+  if (!figure.not_measured.empty()) return "?";
   if (!figure.holds) return "";
   return *figure.holds ? "yes" : "NO";
 }
@@ -43,12 +50,12 @@ void Report::add(Figure figure) {
 }
 
 void Report::note(std::string name, double value, std::string unit) {
-  add({std::move(name), value, std::move(unit), {}, 0, {}, {}, {}});
+  add({std::move(name), value, std::move(unit), {}, 0, {}, {}, {}, {}});
 }
 
 void Report::at_most(std::string name, double value, std::string unit, double limit) {
   const std::string bar = fmt::format("≤ {} {}", share(limit), unit);
-  add({std::move(name), value, std::move(unit), {}, 0, {}, bar, value <= limit});
+  add({std::move(name), value, std::move(unit), {}, 0, {}, bar, value <= limit, {}});
 }
 
 void Report::times_better(std::string name, double value, std::string unit, Better better,
@@ -58,7 +65,8 @@ void Report::times_better(std::string name, double value, std::string unit, Bett
       at_least > 0 ? fmt::format("≥ {} × {}", share(at_least), peer) : std::string();
   std::optional<bool> holds;
   if (at_least > 0) holds = ratio >= at_least;
-  add({std::move(name), value, std::move(unit), std::move(peer), peer_value, ratio, bar, holds});
+  add({std::move(name), value, std::move(unit), std::move(peer), peer_value, ratio, bar, holds,
+       {}});
 }
 
 void Report::share_at_least(std::string name, double value, std::string unit, std::string peer,
@@ -66,7 +74,7 @@ void Report::share_at_least(std::string name, double value, std::string unit, st
   const double ratio = value / peer_value;
   const std::string bar = fmt::format("≥ {} × {}", share(at_least), peer);
   add({std::move(name), value, std::move(unit), std::move(peer), peer_value, ratio, bar,
-       ratio >= at_least});
+       ratio >= at_least, {}});
 }
 
 void Report::share_at_most(std::string name, double value, std::string unit, std::string peer,
@@ -74,33 +82,39 @@ void Report::share_at_most(std::string name, double value, std::string unit, std
   const double ratio = value / peer_value;
   const std::string bar = fmt::format("≤ {} × {}", share(at_most), peer);
   add({std::move(name), value, std::move(unit), std::move(peer), peer_value, ratio, bar,
-       ratio <= at_most});
+       ratio <= at_most, {}});
 }
 
-void Report::missing(std::string name, std::string why) {
-  add({std::move(name), NAN, std::move(why), {}, 0, {}, {}, {}});
+void Report::missing(std::string name, std::string bar, std::string why) {
+  add({std::move(name), NAN, {}, {}, 0, {}, std::move(bar), {}, std::move(why)});
 }
 
 void Report::print() const {
-  const auto line = [](const std::string& name, const std::string& value, const std::string& peer,
-                       const std::string& ratio, const std::string& bar, const char* holds) {
-    fmt::print("{} {} {} {} {} {}\n", padded(name, 58), padded(value, 18), padded(peer, 30),
-               padded(ratio, 8), padded(bar, 26), holds);
+  const std::string heading = "measured";
+  std::size_t width = heading.size();
+  for (const Figure& figure : figures_) width = std::max(width, columns_of(figure.name));
+  const auto line = [width](const std::string& name, const std::string& value,
+                            const std::string& peer, const std::string& ratio,
+                            const std::string& bar, const char* holds) {
+    fmt::print("{} {} {} {} {} {}\n", padded(name, width), padded(value, 16), padded(peer, 36),
+               padded(ratio, 8), padded(bar, 36), holds);
   };
-  line("measured", "runlog", "peer", "ratio", "must reach", "holds");
-  std::size_t asked = 0, held = 0;
+  line(heading, "runlog", "peer", "ratio", "must reach", "holds");
+  std::size_t asked = 0, held = 0, not_measured = 0;
   for (const Figure& figure : figures_) {
-    const bool known = !std::isnan(figure.value);
-    const std::string value =
-        known ? number(figure.value) + " " + figure.unit : "not available: " + figure.unit;
+    if (!figure.not_measured.empty()) {
+      line(figure.name, "not measured", figure.not_measured, "", figure.bar, verdict(figure));
+      ++not_measured;
+      continue;
+    }
     const std::string peer =
         figure.peer.empty() ? "" : figure.peer + " " + number(figure.peer_value);
-    line(figure.name, value, peer, figure.ratio ? number(*figure.ratio) : "", figure.bar,
-         verdict(figure));
+    line(figure.name, number(figure.value) + " " + figure.unit, peer,
+         figure.ratio ? number(*figure.ratio) : "", figure.bar, verdict(figure));
     asked += figure.holds.has_value();
     held += figure.holds.value_or(false);
   }
-  fmt::print("{} of {} bars hold.\n", held, asked);
+  fmt::print("{} of {} bars hold, {} not measured.\n", held, asked + not_measured, not_measured);
 }
 
 void Report::write_json(const std::string& path) const {
@@ -135,6 +149,7 @@ void Report::write_json(const std::string& path) const {
     } else {
       writer.Null();
     }
+    text("notMeasured", figure.not_measured);
     writer.EndObject();
   }
   writer.EndArray();

@@ -17,6 +17,7 @@ struct Figure {
   std::optional<double> ratio;
   std::string bar;          // empty: for orientation
   std::optional<bool> holds;
+  std::string not_measured;  // why there is no value; empty if there is one
 };
 
 // What a larger value means.
@@ -35,8 +36,8 @@ class Report {
                       double peer_value, double at_least);
   void share_at_most(std::string name, double value, std::string unit, std::string peer,
                      double peer_value, double at_most);
-  // What could not be measured, and why.
-  void missing(std::string name, std::string why);
+  // What has a bar and was not measured, and why.
+  void missing(std::string name, std::string bar, std::string why);
 
   void print() const;
   // Throws std::runtime_error if the file cannot be written.

@@ -47,7 +47,7 @@ void measure_generated(const Settings& settings, Report& report) {
   const auto per_run = [&](const std::filesystem::path& directory) {
     return double(disk_bytes(directory)) / double(count);
   };
-  const std::string name = "on disk, generated runs, sealed";
+  const std::string name = fmt::format("on disk, {} generated runs, sealed", thousands(count));
   report.share_at_most(name, per_run(ours), "B/run", "SQLite", per_run(sqlite), 0.125);
   report.share_at_most(name, per_run(ours), "B/run", "RocksDB", per_run(rocksdb), 0.85);
 }
@@ -72,7 +72,8 @@ void measure_real(const Settings& settings, Report& report) {
   const std::string name = "on disk, real runs, sealed";
   const auto path = settings.shared / "terminal-runs.ndjson.zst";
   if (!std::filesystem::exists(path)) {
-    report.missing(name, path.string() + " is not there; --shared says where it is");
+    report.missing(name, "≤ 0.125 × SQLite",
+                   path.string() + " is not there; --shared says where it is");
     return;
   }
   say("size: the real runs");
@@ -105,8 +106,9 @@ void measure_real(const Settings& settings, Report& report) {
 
 // Merging is measured apart, because how often it rewrites a run depends on how long the log lives.
 void measure_device(const Settings& settings, Report& report) {
-  const std::string name = "written to the device, batches of 1000, sealing included";
   const std::uint64_t count = settings.quick ? 100'000 : 500'000;
+  const std::string name = fmt::format(
+      "written to the device, {} runs in batches of 1000, sealing included", thousands(count));
   say(fmt::format("size: device bytes of {} runs", count));
   const WorkDirectory work(settings.directory, "device");
   const Generator generator(settings.seed);
@@ -118,7 +120,7 @@ void measure_device(const Settings& settings, Report& report) {
   store.settle();
   const auto written = meter.written();
   if (!written) {
-    report.missing(name, "this system counts no device writes");
+    report.missing(name, "≤ 1.5 × its bytes on disk", "this system counts no device writes");
     return;
   }
   report.share_at_most(name, double(*written) / double(count), "B/run", "its bytes on disk",
