@@ -21,27 +21,25 @@
 namespace runlog::bench {
 namespace {
 
+// It encodes without a dictionary, which the log may have learned meanwhile.
+constexpr const char* kPlainFile = "plain file, no dictionary";
+
 using Submit = std::function<void(std::span<const Run>, std::function<void()>)>;
 
-struct InFlight {
-  double runs_per_second = 0;
-  std::vector<double> acknowledged_us;  // from before the encoding to the acknowledgement
-};
-
-// Appends `runs` in batches so that `in_flight` of them are always on their way.
-InFlight append_in_flight(const Submit& submit, std::span<const Run> runs, std::size_t batch,
-                          std::size_t in_flight, unsigned producers) {
+// Appends `runs` in batches so that `in_flight` of them are always on their way, until all are on
+// disk. Returns for each batch the microseconds from before the encoding to the acknowledgement.
+std::vector<double> append_in_flight(const Submit& submit, std::span<const Run> runs,
+                                     std::size_t batch, std::size_t in_flight,
+                                     unsigned producers) {
   std::counting_semaphore<> places{std::ptrdiff_t(in_flight)};
   std::atomic<std::size_t> next{0};
-  InFlight result;
-  result.acknowledged_us.resize((runs.size() + batch - 1) / batch);
-  const auto start = Clock::now();
+  std::vector<double> acknowledged_us((runs.size() + batch - 1) / batch);
   const auto produce = [&] {
-    for (std::size_t i; (i = next.fetch_add(1)) < result.acknowledged_us.size();) {
+    for (std::size_t i; (i = next.fetch_add(1)) < acknowledged_us.size();) {
       places.acquire();
       const auto begun = Clock::now();
       submit(runs.subspan(i * batch, std::min(batch, runs.size() - i * batch)), [&, i, begun] {
-        result.acknowledged_us[i] = micros_since(begun);
+        acknowledged_us[i] = micros_since(begun);
         places.release();
       });
     }
@@ -51,31 +49,22 @@ InFlight append_in_flight(const Submit& submit, std::span<const Run> runs, std::
   produce();
   for (std::thread& thread : threads) thread.join();
   for (std::size_t i = 0; i < in_flight; ++i) places.acquire();
-  result.runs_per_second = double(runs.size()) / seconds_since(start);
-  return result;
+  return acknowledged_us;
 }
 
-// Appends `runs` in batches from `threads` threads, each waiting for its own batch, for at most
-// `seconds`. Returns runs a second.
+// Appends `runs` in batches from `threads` threads, each waiting for its own batch.
 template <typename Append>
-double append_batches(Append&& append, std::span<const Run> runs, std::size_t batch,
-                      unsigned threads, double seconds) {
-  std::atomic<std::size_t> next{0}, appended{0};
-  const auto start = Clock::now();
+void append_batches(Append&& append, std::span<const Run> runs, std::size_t batch,
+                    unsigned threads) {
+  std::atomic<std::size_t> next{0};
   const auto work = [&] {
-    while (seconds_since(start) < seconds) {
-      const std::size_t i = next.fetch_add(batch);
-      if (i >= runs.size()) return;
-      const auto part = runs.subspan(i, std::min(batch, runs.size() - i));
-      append(part);
-      appended += part.size();
-    }
+    for (std::size_t i; (i = next.fetch_add(batch)) < runs.size();)
+      append(runs.subspan(i, std::min(batch, runs.size() - i)));
   };
   std::vector<std::thread> workers;
   for (unsigned i = 1; i < threads; ++i) workers.emplace_back(work);
   work();
   for (std::thread& worker : workers) worker.join();
-  return double(appended) / seconds_since(start);
 }
 
 class Appends {
@@ -83,6 +72,7 @@ class Appends {
   Appends(const Settings& settings, Report& report)
       : settings_(settings),
         report_(report),
+        history_(settings.quick ? 100'000 : 500'000),
         generator_(settings.seed),
         work_(settings.directory, "append"),
         runlog_(work_.path(), {}),
@@ -91,19 +81,18 @@ class Appends {
         file_(work_.path()) {}
 
   void run() {
-    const std::uint64_t history = settings_.quick ? 100'000 : 500'000;
-    say(fmt::format("append: a history of {} runs", history));
-    generate(generator_, 0, history, [&](std::span<const Run> part) {
+    say(fmt::format("append: a history of {} runs", history_));
+    generate(generator_, 0, history_, [&](std::span<const Run> part) {
       for (Store* store : {static_cast<Store*>(&runlog_), static_cast<Store*>(&sqlite_),
                            static_cast<Store*>(&rocksdb_)})
         store->load(part);
     });
     sqlite_.settle();
-    next_run_ = history;
+    next_run_ = history_;
     for (std::size_t round = 1; round <= settings_.rounds; ++round) {
       say(fmt::format("append: round {} of {}", round, settings_.rounds));
       measure_batches("1", 1, settings_.quick ? 1'000 : 4'000);
-      measure_batches("10", 10, 20'000);
+      measure_batches("10", 10, 20'000, true);
       measure_singles();
       measure_batches("100", 100, 40'000);
       measure_two_in_flight();
@@ -113,38 +102,41 @@ class Appends {
   }
 
  private:
-  std::span<const Run> next_runs(std::size_t count) {
-    generator_.fill(next_run_, count, pool_);
-    next_run_ += count;
-    return pool_.runs;
-  }
   double limit_seconds() const { return settings_.quick ? 1.0 : 5.0; }
   void add(const std::string& what, double value) { rates_[what].push_back(value); }
   double rate(const std::string& what) const { return median(rates_.at(what)); }
 
-  // Each batch is as fresh from memory as an engine's own runs are: a part of the runs is made, off
-  // the clock, and appended before the next.
-  void measure_batches(const std::string& label, std::size_t batch, std::size_t count) {
-    constexpr std::size_t kPart = 500;
+  // Makes `part` runs at a time, off the clock, and appends them, until it took limit_seconds() or
+  // there were `most` runs. Returns runs a second.
+  template <typename Append>
+  double time_parts(std::size_t part, std::size_t most, Append&& append) {
+    begin_with_a_quiet_disk();
+    double seconds = 0;
+    std::size_t appended = 0;
+    while (appended < most && seconds < limit_seconds()) {
+      generator_.fill(next_run_ + appended, part, pool_);
+      const auto start = Clock::now();
+      append(std::span<const Run>(pool_.runs));
+      seconds += seconds_since(start);
+      appended += part;
+    }
+    farthest_ = std::max(farthest_, next_run_ + appended);
+    return double(appended) / seconds;
+  }
+
+  // The parts are so small that each batch is as fresh from memory as an engine's own runs are.
+  void measure_batches(const std::string& label, std::size_t batch, std::size_t most,
+                       bool peers_only = false) {
     const auto measure = [&](const std::string& name, auto& store) {
-      begin_with_a_quiet_disk();
-      double seconds = 0;
-      std::size_t appended = 0;
-      while (appended < count && seconds < limit_seconds()) {
-        generator_.fill(next_run_ + appended, kPart, pool_);
-        const std::span<const Run> runs(pool_.runs);
-        const auto start = Clock::now();
-        for (std::size_t i = 0; i < kPart; i += batch) store.append(runs.subspan(i, batch));
-        seconds += seconds_since(start);
-        appended += kPart;
-      }
-      add(name + " " + label, double(appended) / seconds);
+      add(name + " " + label, time_parts(500, most, [&](std::span<const Run> runs) {
+            append_batches([&](std::span<const Run> part) { store.append(part); }, runs, batch, 1);
+          }));
     };
-    measure("runlog", runlog_);
+    if (!peers_only) measure("runlog", runlog_);
     measure("SQLite", sqlite_);
     measure("RocksDB", rocksdb_);
-    measure("file", file_);
-    next_run_ += count;
+    if (!peers_only) measure("file", file_);
+    next_run_ = farthest_;
   }
 
   // What another store still merges, compacts or has left to the system to write is not the burden
@@ -155,36 +147,47 @@ class Appends {
     ::sync();
   }
 
+  // What is in flight at once needs longer parts, at whose end all of it is waited for: their runs
+  // come from memory, for every store alike.
+  static constexpr std::size_t kLongPart = 20'000;
+  static constexpr std::size_t kNoLimit = std::size_t(-1);
+
   void measure_singles() {
     constexpr std::size_t kInFlight = 256;
     const unsigned producers = std::clamp(std::thread::hardware_concurrency(), 1u, 4u);
-    const auto runs = next_runs(40'000);
-    begin_with_a_quiet_disk();
-    const InFlight ours = append_in_flight(submit_to_runlog(), runs, 1, kInFlight, producers);
+    std::vector<double> acknowledged_us;
+    const std::size_t most = settings_.quick ? 80'000 : kNoLimit;
+    add("runlog singles", time_parts(kLongPart, most, [&](std::span<const Run> runs) {
+          const auto part = append_in_flight(submit_to_runlog(), runs, 1, kInFlight, producers);
+          acknowledged_us.insert(acknowledged_us.end(), part.begin(), part.end());
+        }));
     runlog_.check_async();
-    add("runlog singles", ours.runs_per_second);
-    add("runlog p50", percentile(ours.acknowledged_us, 0.5));
-    add("runlog p99", percentile(ours.acknowledged_us, 0.99));
-    begin_with_a_quiet_disk();
-    const InFlight plain = append_in_flight(submit_to_file(), runs, 1, kInFlight, producers);
-    add("file singles", plain.runs_per_second);
+    add("runlog p50", percentile(acknowledged_us, 0.5));
+    add("runlog p99", percentile(acknowledged_us, 0.99));
+    add("file singles", time_parts(kLongPart, most, [&](std::span<const Run> runs) {
+          append_in_flight(submit_to_file(), runs, 1, kInFlight, producers);
+        }));
+    next_run_ = farthest_;
   }
 
   // SQLite has one writer; RocksDB gets a second thread, so that encoding overlaps its commits too.
   void measure_two_in_flight() {
-    const auto runs = next_runs(settings_.quick ? 40'000 : 60'000);
-    begin_with_a_quiet_disk();
-    const InFlight ours = append_in_flight(submit_to_runlog(), runs, 1000, 2, 1);
+    const SequenceNumber active = runlog_.active_segment();
+    add("runlog 1000", time_parts(kLongPart, kNoLimit, [&](std::span<const Run> runs) {
+          append_in_flight(submit_to_runlog(), runs, 1000, 2, 1);
+        }));
     runlog_.check_async();
-    add("runlog 1000", ours.runs_per_second);
-    begin_with_a_quiet_disk();
-    add("SQLite 1000", append_batches([&](std::span<const Run> part) { sqlite_.append(part); },
-                                      runs, 1000, 1, limit_seconds()));
-    begin_with_a_quiet_disk();
-    add("RocksDB 1000", append_batches([&](std::span<const Run> part) { rocksdb_.append(part); },
-                                       runs, 1000, 2, limit_seconds()));
-    begin_with_a_quiet_disk();
-    add("file 1000", append_in_flight(submit_to_file(), runs, 1000, 2, 1).runs_per_second);
+    sealing_included_ |= runlog_.active_segment() != active;
+    add("SQLite 1000", time_parts(kLongPart, kNoLimit, [&](std::span<const Run> runs) {
+          append_batches([&](std::span<const Run> part) { sqlite_.append(part); }, runs, 1000, 1);
+        }));
+    add("RocksDB 1000", time_parts(kLongPart, kNoLimit, [&](std::span<const Run> runs) {
+          append_batches([&](std::span<const Run> part) { rocksdb_.append(part); }, runs, 1000, 2);
+        }));
+    add("file 1000", time_parts(kLongPart, kNoLimit, [&](std::span<const Run> runs) {
+          append_in_flight(submit_to_file(), runs, 1000, 2, 1);
+        }));
+    next_run_ = farthest_;
   }
 
   Submit submit_to_runlog() {
@@ -198,6 +201,9 @@ class Appends {
     };
   }
 
+  std::string named(const std::string& what) const {
+    return fmt::format("append to {} runs, {}", thousands(history_), what);
+  }
   void times(const std::string& name, const std::string& ours, const std::string& peer,
              const std::string& peer_key, double at_least) {
     report_.times_better(name, rate(ours), "runs/s", Better::kHigher, peer, rate(peer_key),
@@ -205,34 +211,36 @@ class Appends {
   }
 
   void report_batches() {
-    const std::string hundred = "append, batches of 100";
+    const std::string hundred = named("batches of 100");
     times(hundred, "runlog 100", "SQLite", "SQLite 100", 12);
     times(hundred, "runlog 100", "RocksDB", "RocksDB 100", 3);
-    times(hundred, "runlog 100", "plain file", "file 100", 0);
-    const std::string thousand = "append, batches of 1000, two in flight";
+    times(hundred, "runlog 100", kPlainFile, "file 100", 0);
+    const std::string thousand =
+        named(sealing_included_ ? "batches of 1000, two in flight, sealing included"
+                                : "batches of 1000, two in flight, without sealing");
     times(thousand, "runlog 1000", "SQLite", "SQLite 1000", 20);
     times(thousand, "runlog 1000", "RocksDB", "RocksDB 1000", 6);
-    times(thousand, "runlog 1000", "plain file", "file 1000", 0);
+    times(thousand, "runlog 1000", kPlainFile, "file 1000", 0);
   }
 
   void report_singles() {
-    const std::string many = "append, 256 single runs in flight";
+    const std::string many = named("256 single runs in flight");
     times(many, "runlog singles", "SQLite (batches of 10)", "SQLite 10", 25);
     times(many, "runlog singles", "RocksDB (batches of 10)", "RocksDB 10", 7);
-    report_.share_at_least(many, rate("runlog singles"), "runs/s", "plain file",
+    report_.share_at_least(many, rate("runlog singles"), "runs/s", kPlainFile,
                            rate("file singles"), 0.35);
-    report_.note("append, 256 single runs in flight: p50 until acknowledged", rate("runlog p50"),
-                 "µs");
-    report_.share_at_most("append, 256 single runs in flight: p99 until acknowledged",
-                          rate("runlog p99"), "µs", "its p50", rate("runlog p50"), 4);
-    const std::string one = "append, one single run in flight";
+    report_.note(many + ": p50 until acknowledged", rate("runlog p50"), "µs");
+    report_.share_at_most(many + ": p99 until acknowledged", rate("runlog p99"), "µs", "its p50",
+                          rate("runlog p50"), 4);
+    const std::string one = named("one single run in flight");
     times(one, "runlog 1", "SQLite", "SQLite 1", 1.2);
     times(one, "runlog 1", "RocksDB", "RocksDB 1", 0);
-    times(one, "runlog 1", "plain file", "file 1", 0);
+    times(one, "runlog 1", kPlainFile, "file 1", 0);
   }
 
   const Settings& settings_;
   Report& report_;
+  const std::uint64_t history_;
   Generator generator_;
   WorkDirectory work_;
   RunlogStore runlog_;
@@ -240,7 +248,9 @@ class Appends {
   RocksdbStore rocksdb_;
   PlainFile file_;
   RunBatch pool_;
-  std::uint64_t next_run_ = 0;
+  std::uint64_t next_run_ = 0;   // that no store has yet
+  std::uint64_t farthest_ = 0;   // behind the last that any store has
+  bool sealing_included_ = false;
   std::map<std::string, std::vector<double>> rates_;  // by store and batch, one value a round
 };
 

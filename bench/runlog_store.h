@@ -39,6 +39,8 @@ class RunlogStore final : public Store {
   void append_async(std::span<const Run> runs, std::function<void()> done);
   // Throws if an asynchronous append has failed.
   void check_async();
+  // The first sequence number of the active segment: another once a segment was full and sealed.
+  SequenceNumber active_segment() { return log_->describe().segments.back().first; }
   Log& log() { return *log_; }
 
  private:
