@@ -9,7 +9,7 @@ namespace runlog::bench {
 
 std::string thousands(std::uint64_t count) {
   std::string digits = std::to_string(count);
-  for (int i = int(digits.size()) - 3; i > 0; i -= 3) digits.insert(std::size_t(i), ",");
+  for (int i = int(digits.size()) - 3; i > 0; i -= 3) digits.insert(std::size_t(i), 1, ',');
   return digits;
 }
 
