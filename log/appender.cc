@@ -15,7 +15,8 @@ namespace {
 // A run's place in the index is fetched so many runs before it is looked up.
 constexpr std::size_t kLookAhead = 8;
 
-UnixMs now_ms() {
+UnixMs now_ms(const LogOptions& options) {
+  if (options.now) return options.now();
   return std::chrono::duration_cast<std::chrono::milliseconds>(
              std::chrono::system_clock::now().time_since_epoch())
       .count();
@@ -78,7 +79,7 @@ Expected<void> Appender::look_up(CommitRequest& request) const {
     // The head can be read once it is finished; the committing thread finishes it again.
     finish_record(run.bytes, 1, 0, 0);
     if (auto read = read_run_id(run, 1, run_id); !read) return read;
-    auto place = find_run_from(sealed, reader, run_id, run.id_hash, 0);
+    auto place = find_record_from(sealed, reader, run_id, run.id_hash, 0);
     if (!place) return tl::unexpected(place.error());
     if (!*place) continue;
     auto stored = reader.read((*place)->segment, (*place)->ordinal);
@@ -217,7 +218,7 @@ Expected<void> Appender::decide_all(std::span<CommitRequest* const> group) {
   pending_ids_.clear();
   const auto snapshot = state_.current->get();
   RecordReader reader(*snapshot);
-  const UnixMs now = now_ms();
+  const UnixMs now = now_ms(state_.options);
   for (CommitRequest* const request : group) {
     std::size_t first_unsearched = snapshot->segments.size() - 1;
     while (first_unsearched > 0 &&
@@ -298,7 +299,7 @@ Expected<std::optional<KnownRun>> Appender::find_newer(const EncodedRun& run,
   std::string run_id;
   if (auto read = read_run_id(run, sequence, run_id); !read) return tl::unexpected(read.error());
   RecordReader& reader = unsearched.reader;
-  auto place = find_run_from(snapshot, reader, run_id, run.id_hash, unsearched.first_segment);
+  auto place = find_record_from(snapshot, reader, run_id, run.id_hash, unsearched.first_segment);
   if (!place) return tl::unexpected(place.error());
   if (!*place) return std::optional<KnownRun>();
   auto stored = reader.read((*place)->segment, (*place)->ordinal);
@@ -309,15 +310,27 @@ Expected<std::optional<KnownRun>> Appender::find_newer(const EncodedRun& run,
   return std::optional(KnownRun{(*place)->sequence, *same});
 }
 
+// What retention has to know of the pending records.
+std::span<const NewRecord> Appender::new_records() {
+  new_records_.clear();
+  if (state_.retention->follows_every_record()) {
+    for (const PendingRecord& record : pending_) {
+      const auto head = HeadView::open(record.run->bytes, record.sequence);
+      new_records_.push_back({record.sequence, head->supersedes(), head->flow()});
+    }
+  } else {
+    for (const SequenceNumber hidden : hidden_) new_records_.push_back({0, hidden, 0});
+  }
+  return new_records_;
+}
+
 // Folds what was committed and lets readers see it, together with what it hides.
 void Appender::publish() {
   state_.current->change([&](Snapshot& next) {
     active_->fold(pending_);
     next.segments.back().end = active_->index().count();
     next.end = active_->end();
-    Hiding hiding(next);
-    for (const SequenceNumber hidden : hidden_) hiding.hide(hidden);
-    hiding.apply();
+    (void)state_.retention->take(next, new_records());
     state_.paused->end_pauses(next, pending_);
   });
   kill_point("append.before_acknowledge");
@@ -328,17 +341,15 @@ Expected<void> Appender::mend() {
   if (auto healed = active_->heal(); !healed) return healed;
   Expected<void> result;
   state_.current->change([&](Snapshot& next) {
-    std::vector<SequenceNumber> hidden;
+    std::vector<NewRecord> records;
     result = active_->follow(*state_.names, *state_.dictionaries,
-                             [&](SequenceNumber, SequenceNumber superseded) {
-                               if (superseded != 0) hidden.push_back(superseded);
+                             [&](SequenceNumber sequence, SequenceNumber superseded) {
+                               records.push_back({sequence, superseded, 0});
                              });
     const SequenceNumber known_end = next.end;
     next.segments.back().end = active_->index().count();
     next.end = active_->end();
-    Hiding hiding(next);
-    for (const SequenceNumber sequence : hidden) hiding.hide(sequence);
-    hiding.apply();
+    (void)state_.retention->take(next, records);
     if (auto done = state_.paused->end_pauses_from(next, known_end); !done) result = done;
   });
   if (!result) return result;

@@ -73,6 +73,7 @@ class Appender {
                                                const Unsearched& unsearched) const;
   Expected<bool> same_content(std::span<const std::byte> stored, SequenceNumber stored_sequence,
                               std::span<const std::byte> record, SequenceNumber sequence) const;
+  std::span<const NewRecord> new_records();
   void publish();
   Expected<void> mend();
   Expected<void> make_next();
@@ -89,6 +90,7 @@ class Appender {
   bool needs_mending_ = false;
   std::vector<PendingRecord> pending_;
   std::vector<SequenceNumber> hidden_;
+  std::vector<NewRecord> new_records_;
   PendingIds pending_ids_;
 
   std::mutex interval_mutex_;

@@ -154,7 +154,8 @@ Expected<Catalog::Contents> Catalog::read() const {
 }
 
 Expected<void> Catalog::commit(std::span<const CatalogEntry> put,
-                               std::span<const std::uint64_t> remove) {
+                               std::span<const std::uint64_t> remove,
+                               std::span<const StateEntry> state) {
   auto write = LmdbWrite::begin(*env_);
   if (!write) return tl::unexpected(write.error());
   for (CatalogEntry entry : put)
@@ -162,6 +163,11 @@ Expected<void> Catalog::commit(std::span<const CatalogEntry> put,
       return done;
   for (const std::uint64_t id : remove)
     if (auto done = write->remove(LmdbTable::kSegments, id); !done) return done;
+  for (const StateEntry& entry : state) {
+    auto done = entry.value.empty() ? write->remove(LmdbTable::kTables, entry.key)
+                                    : write->put(LmdbTable::kTables, entry.key, entry.value);
+    if (!done) return done;
+  }
   CatalogGeneration generation;
   generation.generation = generation_ + 1;
   generation.next_segment_id = next_segment_id_;
@@ -177,12 +183,25 @@ Expected<void> Catalog::change(std::span<const CatalogEntry> put,
   return change_locked(put, remove);
 }
 
+Expected<void> Catalog::write_state(std::span<const StateEntry> entries) {
+  std::lock_guard lock(change_mutex_);
+  return change_locked({}, {}, entries);
+}
+
+Expected<void> Catalog::read_state(
+    const std::function<bool(std::uint64_t key, Bytes value)>& visit) const {
+  auto read = LmdbRead::begin(*env_);
+  if (!read) return tl::unexpected(read.error());
+  return read->scan(LmdbTable::kTables, kGenerationKey + 1, visit);
+}
+
 Expected<void> Catalog::change_locked(std::span<const CatalogEntry> put,
-                                      std::span<const std::uint64_t> remove) {
+                                      std::span<const std::uint64_t> remove,
+                                      std::span<const StateEntry> state) {
   if (needs_mending_)
     if (auto mended = mend(); !mended) return mended;
-  if (put.empty() && remove.empty()) return {};
-  if (auto done = commit(put, remove); !done) {
+  if (put.empty() && remove.empty() && state.empty()) return {};
+  if (auto done = commit(put, remove, state); !done) {
     needs_mending_ = true;
     (void)mend();
     return done;
@@ -215,7 +234,7 @@ Expected<void> Catalog::write_beside(const std::function<Expected<void>(LmdbWrit
 Expected<void> Catalog::mend() {
   if (auto opened = env_->reopen(); !opened) return opened;
   if (auto loaded = load_identity(); !loaded) return loaded;
-  if (auto done = commit({}, {}); !done) return done;
+  if (auto done = commit({}, {}, {}); !done) return done;
   ++generation_;
   needs_mending_ = false;
   return {};

@@ -15,6 +15,13 @@
 
 namespace runlog {
 
+// An entry of state's table "t" that is not the catalog's own (see log/retention_state.h). Without a
+// value it is removed.
+struct StateEntry {
+  std::uint64_t key = 0;
+  std::vector<std::byte> value;
+};
+
 class Catalog {
  public:
   // Makes the state directory of a new log. Errors: IoError; DiskFull.
@@ -40,6 +47,13 @@ class Catalog {
   // Errors: DiskFull; IoError.
   Expected<void> change(std::span<const CatalogEntry> put,
                         std::span<const std::uint64_t> remove = {});
+  // Writes and removes other entries in one transaction, and raises the generation, too: readers
+  // must read the records of the log anew. Thread-safe. Errors: as change().
+  Expected<void> write_state(std::span<const StateEntry> entries);
+  // Calls `visit` with each of them until it returns false. Thread-safe. Errors: as read().
+  Expected<void> read_state(
+      const std::function<bool(std::uint64_t key, Bytes value)>& visit) const;
+
   // Names a segment that is about to be made, under an id that no segment ever had. Until change()
   // says what became of it, the next open removes it. Errors: as change().
   Expected<std::uint64_t> begin_segment(SequenceNumber base);
@@ -56,8 +70,10 @@ class Catalog {
   Expected<void> load_identity();
   Expected<void> mend();
   Expected<void> change_locked(std::span<const CatalogEntry> put,
-                               std::span<const std::uint64_t> remove);
-  Expected<void> commit(std::span<const CatalogEntry> put, std::span<const std::uint64_t> remove);
+                               std::span<const std::uint64_t> remove,
+                               std::span<const StateEntry> state = {});
+  Expected<void> commit(std::span<const CatalogEntry> put, std::span<const std::uint64_t> remove,
+                        std::span<const StateEntry> state);
   Expected<CatalogGeneration> load_generation(const LmdbRead& read) const;
 
   std::shared_ptr<LmdbEnv> env_;

@@ -6,6 +6,8 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <optional>
+#include <set>
 #include <utility>
 
 #include "index/error.h"
@@ -56,21 +58,29 @@ class CurrentSnapshot {
 // dead set is copied once however many runs a commit hides.
 class Hiding {
  public:
-  explicit Hiding(Snapshot& snapshot) : snapshot_(snapshot) {}
+  // Notes in `chunks` which chunks of the stored hidden set are no longer what the snapshot says
+  // (see log/retention_state.h).
+  Hiding(Snapshot& snapshot, std::set<std::uint64_t>& chunks)
+      : snapshot_(snapshot), chunks_(chunks) {}
 
-  // Hides the run with this sequence number, if the snapshot holds it and it is visible. If its head
-  // cannot be read, the counts go on including it, and the snapshot is marked as incomplete.
-  void hide(SequenceNumber sequence);
+  struct Place {
+    std::size_t position = 0;  // in snapshot.segments
+    Ordinal ordinal = 0;
+  };
+  // Where the record with this sequence number stands; nullopt if it was merged away or dropped.
+  std::optional<Place> find(SequenceNumber sequence) const;
+  bool is_hidden(Place place) const;
+  // Hides a run; false if it is hidden already.
+  bool hide(Place place);
+  // The same by sequence number; false also if there is no such record any more.
+  bool hide(SequenceNumber sequence);
   // Puts the new dead sets into the snapshot.
   void apply();
 
  private:
-  struct Dead {
-    OrdinalSet ordinals;
-    FlowTable flows;
-  };
   Snapshot& snapshot_;
-  std::map<std::size_t, Dead> changed_;  // by position in snapshot_.segments
+  std::set<std::uint64_t>& chunks_;
+  std::map<std::size_t, OrdinalSet> changed_;  // by position in snapshot_.segments
 };
 
 }  // namespace runlog

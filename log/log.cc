@@ -9,6 +9,7 @@
 #include "log/appender.h"
 #include "log/log_follower.h"
 #include "log/log_open.h"
+#include "log/hidden_flows.h"
 #include "log/maintenance.h"
 #include "log/paused_runs.h"
 #include "log/paused_set.h"
@@ -44,6 +45,8 @@ Expected<std::shared_ptr<Log>> Log::open(const std::filesystem::path& directory,
                                              opened->last_recorded_at,
                                              [&impl] { impl.maintenance->wake(); });
   log->make_paused_runs();
+  // What expired while the log was closed. If it cannot be written down now, a sweep does it.
+  (void)impl.writing->retention->expire();
   return log;
 }
 
@@ -68,6 +71,7 @@ Expected<void> Log::close() {
   auto done = impl_->appender->close();
   impl_->maintenance->stop();  // it stays for those that wait in it
   impl_->writing->paused->close();
+  if (auto known = impl_->writing->retention->persist(); !known && done) done = known;
   // Snapshots that readers hold keep their segments; another process may write from here on.
   impl_->writing->lock.reset();
   return done;
@@ -130,6 +134,24 @@ Expected<std::shared_ptr<const Snapshot>> Log::snapshot() {
   return impl_->writing->current->get();
 }
 
+namespace {
+
+// Returns whether all that is hidden could be subtracted.
+Expected<bool> subtract_hidden(const Snapshot& snapshot, FlowTable& from) {
+  bool is_exact = true;
+  for (std::size_t i = 0; i < snapshot.segments.size(); ++i) {
+    if (!snapshot.segments[i].dead) continue;
+    auto done = snapshot.segments[i].hidden_flows->of(snapshot, i, [&](const FlowTable& hidden) {
+      for (const auto& [flow, counts] : hidden) from[flow].subtract(counts);
+    });
+    if (!done) return done;
+    is_exact = is_exact && *done;
+  }
+  return is_exact;
+}
+
+}  // namespace
+
 Expected<Log::Flows> Log::flows() {
   if (impl_->follower)
     if (auto fresh = impl_->follower->refresh(); !fresh) return tl::unexpected(fresh.error());
@@ -151,9 +173,15 @@ Expected<Log::Flows> Log::flows() {
       });
   if (added) added = add(*flows.snapshot, true);
   if (!added) return tl::unexpected(added.error());
-  for (const SegmentView& view : flows.snapshot->segments)
-    if (view.dead_flows)
-      for (const auto& [flow, counts] : *view.dead_flows) flows.table[flow].subtract(counts);
+  auto is_exact = subtract_hidden(*flows.snapshot, flows.table);
+  if (!is_exact) return tl::unexpected(is_exact.error());
+  if (!*is_exact && !flows.snapshot->incomplete) {
+    // From here on everybody hears of it.
+    impl_->state().current->change([](Snapshot& next) { next.incomplete = true; });
+    auto told = std::make_shared<Snapshot>(*flows.snapshot);
+    told->incomplete = true;
+    flows.snapshot = std::move(told);
+  }
   std::erase_if(flows.table, [](const auto& entry) {
     const auto& runs = entry.second.runs;
     return std::all_of(runs.begin(), runs.end(), [](std::uint64_t n) { return n == 0; });
@@ -204,6 +232,160 @@ LogInfo Log::describe() {
     if (const auto problem = impl_->maintenance->problem()) result.problem = problem->message;
   result.paused = current->paused ? current->paused->size() : 0;
   return result;
+}
+
+// ---- retention -------------------------------------------------------------------------------
+
+namespace {
+
+Error read_only_error() {
+  return {ErrorCode::InvalidArgument, "the log is open for reading only"};
+}
+
+// What `snapshot` hides. A damaged record counts for no bytes.
+Expected<SweepReport::Runs> hidden_in(const Snapshot& snapshot) {
+  SweepReport::Runs out;
+  for (std::size_t i = 0; i < snapshot.segments.size(); ++i) {
+    const SegmentView& view = snapshot.segments[i];
+    if (!view.dead) continue;
+    out.runs += view.end - view.live();
+    ++out.segments;
+    auto done = view.hidden_flows->of(snapshot, i, [&](const FlowTable& hidden) {
+      for (const auto& [flow, counts] : hidden) out.bytes += counts.bytes;
+    });
+    if (!done) return tl::unexpected(done.error());
+  }
+  return out;
+}
+
+// Adds what a rule hides in `rest`, and hides it there.
+Expected<void> plan_rule(Snapshot& rest, Expected<ExpiredRuns> expired, SweepReport::Runs& out) {
+  if (!expired) return tl::unexpected(expired.error());
+  for (std::size_t i = 0; i < expired->size(); ++i) {
+    const OrdinalSet& runs = (*expired)[i];
+    if (runs.is_empty()) continue;
+    auto bytes = record_bytes_of(rest, i, runs);
+    if (!bytes) return tl::unexpected(bytes.error());
+    out.runs += runs.count();
+    out.bytes += *bytes;
+    ++out.segments;
+  }
+  hide_expired(rest, *expired);
+  return {};
+}
+
+// What sealed segments of `rest` a sweep would drop and merge, and what it would give back.
+void plan_reclaim(const Snapshot& rest, SweepReport& report) {
+  for (const SegmentView& view : rest.segments) {
+    report.stays.runs += view.live();
+    const bool is_sealed = view.segment->environment() == nullptr;
+    const std::uint64_t bytes = file_bytes(view.segment->file()).value_or(0);
+    if (is_sealed && view.live() == 0) {
+      ++report.dropped_segments;
+      report.freed_bytes += bytes;
+      continue;
+    }
+    ++report.stays.segments;
+    const auto live_bytes =
+        view.end == 0 ? 0 : std::uint64_t(double(bytes) * double(view.live()) / view.end);
+    report.stays.bytes += live_bytes;
+    if (!is_sparse(view)) continue;
+    ++report.merged_segments;
+    report.freed_bytes += bytes;
+    report.written_bytes += live_bytes;
+  }
+}
+
+}  // namespace
+
+Expected<RetentionPolicy> Log::retention() {
+  if (impl_->follower)
+    if (auto fresh = impl_->follower->refresh(); !fresh) return tl::unexpected(fresh.error());
+  return impl_->state().retention->policy();
+}
+
+Expected<void> Log::set_retention(const RetentionPolicy& policy) {
+  if (!impl_->appender) return tl::unexpected(read_only_error());
+  return impl_->writing->retention->set_policy(policy);
+}
+
+Expected<SweepReport> Log::sweep() {
+  if (!impl_->appender) return tl::unexpected(read_only_error());
+  Retention& retention = *impl_->writing->retention;
+  SweepReport report;
+  if (auto hidden = hidden_in(*impl_->writing->current->get()); hidden)
+    report.hidden_before = *hidden;
+  else
+    return tl::unexpected(hidden.error());
+  const HiddenRuns before = retention.hidden();
+  auto reclaimed = impl_->maintenance->sweep();
+  if (!reclaimed) return tl::unexpected(reclaimed.error());
+  const HiddenRuns after = retention.hidden();
+  report.by_cap.runs = after.by_cap - before.by_cap;
+  report.by_age.runs = after.by_age - before.by_age;
+  report.by_bytes.runs = after.by_bytes - before.by_bytes;
+  report.dropped_segments = reclaimed->dropped_segments;
+  report.merged_segments = reclaimed->merged_segments;
+  report.freed_bytes = reclaimed->freed_bytes;
+  report.written_bytes = reclaimed->written_bytes;
+  const Retention::View now = retention.view();
+  report.stays.runs = now.snapshot->live();
+  report.stays.segments = now.snapshot->segments.size();
+  report.measured_at = now.now;
+  report.clock_jumped = now.clock_jumped;
+  return report;
+}
+
+Expected<SweepReport> Log::plan_sweep() {
+  if (impl_->follower)
+    if (auto fresh = impl_->follower->refresh(); !fresh) return tl::unexpected(fresh.error());
+  const Retention::View view = impl_->state().retention->view();
+  const RetentionPolicy& policy = view.policy;
+  SweepReport report;
+  report.measured_at = view.now;
+  report.clock_jumped = view.clock_jumped;
+  auto hidden = hidden_in(*view.snapshot);
+  if (!hidden) return tl::unexpected(hidden.error());
+  report.hidden_before = *hidden;
+  Snapshot rest = *view.snapshot;
+  auto done = plan_rule(rest, expired_by_cap(rest, policy, view.pinned), report.by_cap);
+  if (done)
+    done = plan_rule(rest, expired_by_age(rest, policy, view.pinned, view.now), report.by_age);
+  if (done && policy.has_max_bytes())
+    done = plan_rule(rest,
+                     expired_by_bytes(*view.snapshot, rest, std::uint64_t(*policy.max_bytes),
+                                      view.pinned),
+                     report.by_bytes);
+  if (!done) return tl::unexpected(done.error());
+  plan_reclaim(rest, report);
+  return report;
+}
+
+Expected<void> Log::hide_expired() {
+  if (!impl_->appender) return tl::unexpected(read_only_error());
+  return impl_->writing->retention->expire();
+}
+
+Log::Hidden Log::hidden_by_retention() {
+  const HiddenRuns hidden = impl_->state().retention->hidden();
+  return {hidden.by_cap, hidden.by_age, hidden.by_bytes};
+}
+
+Expected<Pin> Log::pin(std::string_view run_id, std::string_view reason,
+                       std::optional<UnixMs> until) {
+  if (!impl_->appender) return tl::unexpected(read_only_error());
+  return impl_->writing->retention->pin(run_id, reason, until);
+}
+
+Expected<void> Log::unpin(std::string_view run_id) {
+  if (!impl_->appender) return tl::unexpected(read_only_error());
+  return impl_->writing->retention->unpin(run_id);
+}
+
+Expected<std::vector<Pin>> Log::pins() {
+  if (impl_->follower)
+    if (auto fresh = impl_->follower->refresh(); !fresh) return tl::unexpected(fresh.error());
+  return impl_->state().retention->pins();
 }
 
 // ---- sealing ---------------------------------------------------------------------------------

@@ -20,7 +20,9 @@
 #include <vector>
 
 #include "index/error.h"
+#include "log/pin.h"
 #include "log/record.h"
+#include "log/retention_policy.h"
 #include "log/run.h"
 #include "log/snapshot.h"
 
@@ -47,7 +49,33 @@ struct LogOptions {
   // Learn a compression dictionary from the log's own payloads when that saves 10 % or more.
   bool train_dictionary = true;
 
+  // What a new log keeps; one that exists has its own policy, see Log::set_retention. Nothing goes
+  // without rules; RetentionPolicy::standard() is what the program `runlog` gives its logs.
+  RetentionPolicy retention;
+  // How often to hide what has expired and to give its space back; 0: only Log::sweep() does.
+  std::chrono::milliseconds sweep_interval{60'000};
+  // Where the time comes from, in milliseconds since 1970; empty: the system's clock. Called by
+  // several threads.
+  std::function<UnixMs()> now;
+
   RunLimits limits;
+};
+
+// What a sweep did, or would do. Of what each rule hid, a sweep that was done counts the runs alone.
+struct SweepReport {
+  struct Runs {
+    std::uint64_t runs = 0;
+    std::uint64_t bytes = 0;     // of their stored records
+    std::uint64_t segments = 0;  // in which they stand
+  };
+  Runs by_cap, by_age, by_bytes;  // what each rule hides now, in this order
+  Runs hidden_before;  // what was hidden already, superseded runs too, and still takes space
+  std::uint64_t dropped_segments = 0, merged_segments = 0;
+  std::uint64_t freed_bytes = 0, written_bytes = 0;  // of files; a dry run estimates
+  Runs stays;  // visible runs, and the segments left
+  UnixMs measured_at = 0;  // what ages are measured from
+  // The clock jumped ahead and is not believed yet (see log/clock_guard.h): measured_at lies behind.
+  bool clock_jumped = false;
 };
 
 struct AppendResult {
@@ -92,7 +120,7 @@ struct LogInfo {
   std::uint64_t log_id = 0;
   std::vector<SegmentInfo> segments;
   std::uint64_t runs = 0;    // visible
-  std::uint64_t hidden = 0;  // superseded
+  std::uint64_t hidden = 0;  // superseded, or expired by the retention policy
   std::uint64_t bytes = 0;   // of these segments and the catalog; not of what was set aside
   std::uint64_t index_memory_bytes = 0;
   struct DictionaryInfo {
@@ -144,7 +172,8 @@ class Log {
   // What can be read now. Errors (only when open for reading): Corruption; IoError.
   Expected<std::shared_ptr<const Snapshot>> snapshot();
 
-  // Per-flow counts of what is visible, and the snapshot that they are true for.
+  // Per-flow counts of what is visible, and the snapshot that they are true for. It is marked as
+  // incomplete, and so are later ones, when a damaged hidden run could not be left out.
   // Errors: Corruption.
   struct Flows {
     FlowTable table;
@@ -156,6 +185,41 @@ class Log {
   PausedRuns& paused();
 
   LogInfo describe();
+
+  // ---- retention: which runs are kept ----------------------------------------------------------
+  // Functions that change something fail with InvalidArgument on a log that is open for reading.
+
+  // The policy. Errors (only when open for reading): Corruption; IoError.
+  Expected<RetentionPolicy> retention();
+  // Replaces it; what it lets go is hidden when this returns, in every answer. A run that was hidden
+  // never comes back. Errors: InvalidArgument (the policy makes no sense; says why); DiskFull;
+  // IoError; Corruption. The old policy stays.
+  Expected<void> set_retention(const RetentionPolicy& policy);
+  // Hides what has expired by now and gives the space of hidden runs back; waits for both.
+  // Errors: as wait_idle.
+  Expected<SweepReport> sweep();
+  // What sweep() would do, changing nothing. Also on a log that is open for reading.
+  Expected<SweepReport> plan_sweep();
+  // Hides what has expired by now, as a sweep does every LogOptions::sweep_interval, without giving
+  // space back. Errors: as set_retention.
+  Expected<void> hide_expired();
+  // How many runs the policy has hidden since the log was opened, by rule.
+  struct Hidden {
+    std::uint64_t by_cap = 0, by_age = 0, by_bytes = 0;
+    std::uint64_t total() const { return by_cap + by_age + by_bytes; }
+  };
+  Hidden hidden_by_retention();
+
+  // Keeps a run from every rule, until a time or for ever; a pinned run counts for no cap. Pinning
+  // again replaces reason and end. When the run is superseded, its new record is pinned.
+  // Errors: NotFound (no such visible run); InvalidArgument (reason too long, end in the past);
+  // DiskFull; IoError; Corruption.
+  Expected<Pin> pin(std::string_view run_id, std::string_view reason,
+                    std::optional<UnixMs> until = std::nullopt);
+  // Lets the rules have it again, at once. Errors: NotFound (not pinned); as pin.
+  Expected<void> unpin(std::string_view run_id);
+  // Every pin, by run id. Errors: as retention().
+  Expected<std::vector<Pin>> pins();
 
   // Closes the active segment, so that it is sealed; waits until the background work has nothing
   // left to seal or to merge. For tests, benchmarks and before a copy. Errors: those of append.

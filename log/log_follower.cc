@@ -26,6 +26,7 @@ Expected<std::unique_ptr<LogFollower>> LogFollower::open(const std::filesystem::
   state.catalog = std::move(*catalog);
   state.names = std::make_shared<NameTable>();
   state.dictionaries = std::make_shared<Dictionaries>();
+  state.retention = std::make_unique<Retention>(state);
   Snapshot nothing;
   nothing.names = state.names;
   nothing.dictionaries = state.dictionaries;
@@ -40,26 +41,35 @@ Expected<std::unique_ptr<LogFollower>> LogFollower::open(const std::filesystem::
 Expected<void> LogFollower::reload() {
   Expected<void> result;
   for (int tries = 0; tries < kMaxTries; ++tries) {
-    result = {};
     auto contents = state_.catalog->read();
     if (!contents) return tl::unexpected(contents.error());
-    // Within an edit, because it folds what the writer has appended since.
-    state_.current->change([&](Snapshot& next) {
-      auto snapshot = open_segments(state_, *contents, &next);
-      if (snapshot) {
-        snapshot->paused = next.paused;
-        next = std::move(*snapshot);
-      } else {
-        result = tl::unexpected(snapshot.error());
-      }
-    });
-    if (result) {
-      generation_ = contents->generation;
-      return {};
-    }
+    result = load(*contents);
     const auto generation = state_.catalog->generation();
-    if (!generation || *generation == contents->generation) return result;
+    if (!generation) return tl::unexpected(generation.error());
+    if (*generation != contents->generation) continue;
+    if (result) generation_ = contents->generation;
+    return result;
   }
+  return result;
+}
+
+Expected<void> LogFollower::load(const Catalog::Contents& contents) {
+  auto stored = load_retention(*state_.catalog);
+  if (!stored) return tl::unexpected(stored.error());
+  Expected<void> result;
+  // Within an edit, because it folds what the writer has appended since.
+  state_.current->change([&](Snapshot& next) {
+    auto snapshot = open_segments(state_, contents, &next);
+    if (!snapshot) {
+      result = tl::unexpected(snapshot.error());
+      return;
+    }
+    // Worked out anew, from what the writer has written down.
+    for (SegmentView& view : snapshot->segments) view.dead = nullptr;
+    result = state_.retention->restore(*snapshot, std::move(*stored));
+    snapshot->paused = next.paused;
+    if (result) next = std::move(*snapshot);
+  });
   return result;
 }
 
@@ -71,17 +81,15 @@ Expected<void> LogFollower::follow_records() {
       // Only this function, under mutex_, ever folds into a follower's segments.
       auto& segment =
           const_cast<ActiveSegment&>(static_cast<const ActiveSegment&>(*view.segment));
-      std::vector<SequenceNumber> hidden;
+      std::vector<NewRecord> records;
       result = segment.follow(*state_.names, *state_.dictionaries,
-                              [&](SequenceNumber, SequenceNumber superseded) {
-                                if (superseded != 0) hidden.push_back(superseded);
+                              [&](SequenceNumber sequence, SequenceNumber superseded) {
+                                records.push_back({sequence, superseded, 0});
                               });
       if (!result) return;
       view.end = segment.index().count();
       next.end = segment.end();
-      Hiding hiding(next);
-      for (const SequenceNumber sequence : hidden) hiding.hide(sequence);
-      hiding.apply();
+      if (auto done = state_.retention->take(next, records); !done) result = done;
     }
   });
   return result;
@@ -126,7 +134,14 @@ Expected<std::shared_ptr<const Snapshot>> LogFollower::refresh() {
   if (!generation) return tl::unexpected(generation.error());
   if (*generation != generation_)
     if (auto loaded = reload(); !loaded) return tl::unexpected(loaded.error());
-  if (auto followed = follow_records(); !followed) return tl::unexpected(followed.error());
+  // Records that were taken under rules that have just changed are taken again.
+  for (int tries = 0; tries < kMaxTries; ++tries) {
+    if (auto followed = follow_records(); !followed) return tl::unexpected(followed.error());
+    const auto now = state_.catalog->generation();
+    if (!now) return tl::unexpected(now.error());
+    if (*now == generation_) break;
+    if (auto loaded = reload(); !loaded) return tl::unexpected(loaded.error());
+  }
   if (auto shown = show_paused(*paused_changed); !shown) return tl::unexpected(shown.error());
   return state_.current->get();
 }

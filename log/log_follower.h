@@ -25,6 +25,7 @@ class LogFollower {
 
  private:
   Expected<void> reload();
+  Expected<void> load(const Catalog::Contents& contents);
   Expected<void> follow_records();
   // Whether state/ has other paused runs than before.
   Expected<bool> read_paused();

@@ -1,6 +1,7 @@
 #include "log/log_open.h"
 
 #include <algorithm>
+#include <set>
 
 #include <fmt/format.h>
 
@@ -22,6 +23,11 @@ Expected<void> check_options(const LogOptions& options) {
     return fail(ErrorCode::InvalidArgument,
                 fmt::format("merge_fanout is {}; it must be between 2 and 64",
                             options.merge_fanout));
+  if (auto good = check_policy(options.retention); !good) return good;
+  if (options.sweep_interval.count() < 0)
+    return fail(ErrorCode::InvalidArgument,
+                fmt::format("sweep_interval is {} ms; it must not be negative",
+                            options.sweep_interval.count()));
   if (options.durability == LogOptions::Durability::kInterval &&
       (options.interval.count() < 1 || options.interval.count() > 60'000))
     return fail(ErrorCode::InvalidArgument,
@@ -115,7 +121,7 @@ Expected<SegmentView> open_segment(LogState& state, const CatalogEntry& entry,
       if (known.segment->id() == entry.id) {
         // Sealing changes no ordinal, so what is hidden stays hidden and need not be read again.
         view.dead = known.dead;
-        view.dead_flows = known.dead_flows;
+        view.hidden_flows = known.hidden_flows;
         if ((known.segment->environment() == nullptr) == is_sealed) view.segment = known.segment;
       }
   if (view.segment && !is_sealed && state.mode != OpenMode::kWrite) {
@@ -179,17 +185,29 @@ Expected<Snapshot> open_segments(LogState& state, const Catalog::Contents& conte
   if (auto ordered = check_order(snapshot); !ordered) return tl::unexpected(ordered.error());
   if (!snapshot.segments.empty()) snapshot.end = end_of(*snapshot.segments.back().segment);
 
-  Hiding hiding(snapshot);
-  for (std::size_t i = 0; i < snapshot.segments.size(); ++i) {
-    const Segment& segment = *snapshot.segments[i].segment;
-    const auto& hidden = segment.environment() == nullptr
-                             ? static_cast<const SealedSegment&>(segment).supersedes()
-                             : static_cast<const ActiveSegment&>(segment).supersedes();
-    for (const SequenceNumber sequence : hidden) hiding.hide(sequence);
-  }
-  hiding.apply();
   return snapshot;
 }
+
+namespace {
+
+// What `before` hides in segments that `after` has no more is hidden there too.
+void carry_hidden(const Snapshot& before, Snapshot& after) {
+  std::set<std::uint64_t> noted_before;
+  Hiding hiding(after, noted_before);
+  for (const SegmentView& view : before.segments) {
+    if (!view.dead) continue;
+    const bool is_there = std::any_of(
+        after.segments.begin(), after.segments.end(),
+        [&](const SegmentView& now) { return now.segment->id() == view.segment->id(); });
+    if (is_there) continue;
+    const auto dead = view.dead->read(view.end, Direction::kOldestFirst);
+    Ordinal ordinal = 0;
+    while (dead->next({&ordinal, 1}) == 1) hiding.hide(view.sequence(ordinal));
+  }
+  hiding.apply();
+}
+
+}  // namespace
 
 Expected<void> catch_up(LogState& state) {
   if (auto certain = state.catalog->change({}); !certain) return certain;
@@ -210,16 +228,33 @@ Expected<void> catch_up(LogState& state) {
       if (entry.state == SegmentState::kBuilding || entry.state == SegmentState::kDropped)
         removed.push_back(entry.id);
     auto snapshot = open_segments(state, *contents, &next);
-    if (snapshot)
-      next = std::move(*snapshot);
-    else
+    if (!snapshot) {
       result = tl::unexpected(snapshot.error());
+      return;
+    }
+    carry_hidden(next, *snapshot);
+    next = std::move(*snapshot);
   });
   for (const std::uint64_t id : removed)
     if (result) result = remove_directory(segment_directory(state.directory, id));
   return result ? state.catalog->change({}, removed) : result;
 }
 
+namespace {
+
+// A new log gets its policy before it has a segment, so that one with segments has it.
+Expected<void> restore_retention(LogState& state, bool is_new, Snapshot& snapshot) {
+  if (is_new && state.options.retention != RetentionPolicy()) {
+    const StateEntry policy = policy_entry(state.options.retention);
+    if (auto stored = state.catalog->write_state(std::span(&policy, 1)); !stored) return stored;
+  }
+  auto stored = load_retention(*state.catalog);
+  if (!stored) return tl::unexpected(stored.error());
+  state.retention = std::make_unique<Retention>(state);
+  return state.retention->restore(snapshot, std::move(*stored));
+}
+
+}  // namespace
 Expected<OpenedLog> open_for_writing(const std::filesystem::path& directory,
                                      const LogOptions& options) {
   if (auto good = check_options(options); !good) return tl::unexpected(good.error());
@@ -244,6 +279,8 @@ Expected<OpenedLog> open_for_writing(const std::filesystem::path& directory,
     return tl::unexpected(removed.error());
   auto snapshot = open_segments(state, *contents, nullptr);
   if (!snapshot) return tl::unexpected(snapshot.error());
+  if (auto restored = restore_retention(state, contents->segments.empty(), *snapshot); !restored)
+    return tl::unexpected(restored.error());
 
   const bool has_active =
       !snapshot->segments.empty() &&

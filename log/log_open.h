@@ -25,7 +25,7 @@ Expected<OpenedLog> open_for_writing(const std::filesystem::path& directory,
 // maintenance failed: the change may have taken effect. Errors: Corruption; IoError; DiskFull.
 Expected<void> catch_up(LogState& state);
 
-// The segments of a catalog as a snapshot, with what they hide. Segments that `reuse` already has
+// The segments of a catalog as a snapshot, which hides what `reuse` hides. Segments that `reuse` already has
 // open in the right form are taken from there. Errors: Corruption; IoError.
 Expected<Snapshot> open_segments(LogState& state, const Catalog::Contents& contents,
                                  const Snapshot* reuse);

@@ -12,6 +12,7 @@
 #include "log/log.h"
 #include "log/names.h"
 #include "log/paused_table.h"
+#include "log/retention.h"
 
 namespace runlog {
 
@@ -25,6 +26,7 @@ struct LogState {
   std::shared_ptr<Dictionaries> dictionaries;
   std::unique_ptr<CurrentSnapshot> current;
   std::unique_ptr<PausedTable> paused;  // null when open for reading
+  std::unique_ptr<Retention> retention;
 
   SegmentHeader header_of(std::uint64_t segment_id, SequenceNumber base) const {
     SegmentHeader header;

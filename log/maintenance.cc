@@ -89,21 +89,44 @@ std::optional<Error> Maintenance::problem() const {
   return problem_locked();
 }
 
+Expected<Reclaimed> Maintenance::sweep() {
+  std::unique_lock lock(mutex_);
+  const Reclaimed before = reclaimed_;
+  wanted_ = sweep_wanted_ = true;
+  changed_.notify_all();
+  changed_.wait(lock, [&] { return stop_ || (!sweep_wanted_ && !wanted_ && !busy_); });
+  if (stop_) return fail(ErrorCode::Closed, "the log is closed");
+  if (const auto known = problem_locked()) return tl::unexpected(*known);
+  Reclaimed done = reclaimed_;
+  done.dropped_segments -= before.dropped_segments;
+  done.merged_segments -= before.merged_segments;
+  done.freed_bytes -= before.freed_bytes;
+  done.written_bytes -= before.written_bytes;
+  return done;
+}
+
 void Maintenance::run() {
+  using Clock = std::chrono::steady_clock;
+  const auto interval = state_.options.sweep_interval;
+  auto next_sweep = interval.count() == 0 ? Clock::time_point::max() : Clock::now() + interval;
   std::unique_lock lock(mutex_);
   for (;;) {
-    // What failed, for want of room perhaps, is tried again after a while.
     const auto has_work = [&] { return stop_ || wanted_; };
-    if (error_)
-      changed_.wait_for(lock, std::chrono::seconds(5), has_work);
-    else
+    auto until = next_sweep;
+    // What failed, for want of room perhaps, is tried again after a while.
+    if (error_) until = std::min(until, Clock::now() + std::chrono::seconds(5));
+    if (until == Clock::time_point::max())
       changed_.wait(lock, has_work);
+    else
+      changed_.wait_until(lock, until, has_work);
     if (stop_) return;
-    wanted_ = false;
+    const bool sweep = sweep_wanted_ || Clock::now() >= next_sweep;
+    if (Clock::now() >= next_sweep) next_sweep = Clock::now() + interval;
+    wanted_ = sweep_wanted_ = false;
     busy_ = true;
     const bool after_failure = error_.has_value();
     lock.unlock();
-    auto done = round(after_failure);
+    auto done = round(after_failure, sweep);
     lock.lock();
     busy_ = false;
     error_ = done ? std::nullopt
@@ -112,18 +135,55 @@ void Maintenance::run() {
   }
 }
 
-Expected<void> Maintenance::round(bool after_failure) {
+Expected<void> Maintenance::round(bool after_failure, bool sweep) {
   // Sealing and merging start from what the catalog says; a merge's output that it does not name as
   // sealed goes here.
   if (after_failure)
     if (auto done = catch_up(state_); !done) return done;
   if (auto removed = state_.paused->remove_finished(); !removed) return removed;
+  if (sweep)
+    if (auto expired = state_.retention->expire(); !expired) return expired;
+  if (auto done = seal_and_merge(); !done) return done;
+  if (!sweep) return {};
+  if (auto done = give_back(); !done) return done;
+  // Sparse segments that became small ones of like size.
+  return seal_and_merge();
+}
+
+// Drops and merges what has expired.
+Expected<void> Maintenance::give_back() {
+  while (!stop_) {
+    Reclaimed done;
+    if (auto dropped = drop_dead_segments(state_, done); !dropped) return dropped;
+    const auto snapshot = state_.current->get();
+    const auto choice = choose_sparse(*snapshot, damaged_);
+    if (choice) {
+      auto merged = pass_over_damage(
+          merge_sparse(state_, *choice, stop_, done),
+          std::span(snapshot->segments).subspan(choice->first, choice->count));
+      if (!merged) return merged;
+    }
+    {
+      std::lock_guard lock(mutex_);
+      reclaimed_.dropped_segments += done.dropped_segments;
+      reclaimed_.merged_segments += done.merged_segments;
+      reclaimed_.freed_bytes += done.freed_bytes;
+      reclaimed_.written_bytes += done.written_bytes;
+    }
+    if (!choice) break;
+  }
+  return state_.retention->persist();
+}
+
+Expected<void> Maintenance::seal_and_merge() {
   for (;;) {
     if (stop_) return {};
     const auto snapshot = state_.current->get();
     Expected<void> done;
     if (const SegmentView* const closed = oldest_closed(*snapshot, damaged_)) {
       done = pass_over_damage(seal(state_, closed->segment), std::span(closed, 1));
+      // After a crash only records that are newer are taken once more.
+      if (done) done = state_.retention->persist();
     } else {
       if (!state_.options.merge) return {};
       const auto choice = choose_merge(*snapshot, state_.options, damaged_);

@@ -1,5 +1,6 @@
-// The background work of a log that is open for writing: sealing closed segments, and merging
-// neighbouring sealed ones of like size, so that a log has few segments however it grew.
+// The background work of a log that is open for writing: sealing closed segments, merging
+// neighbouring sealed ones of like size, so that a log has few segments however it grew, and, on an
+// interval, hiding what has expired and giving its space back.
 #pragma once
 
 #include <atomic>
@@ -13,6 +14,7 @@
 
 #include "index/error.h"
 #include "log/log_state.h"
+#include "log/sweep.h"
 
 namespace runlog {
 
@@ -30,10 +32,15 @@ class Maintenance {
   // What kept the last round from finishing, or the newest damage for which segments were left as
   // they are. Thread-safe.
   std::optional<Error> problem() const;
+  // Sweeps now: hides what has expired, then waits until the space was given back. Returns what
+  // this and all other work did meanwhile. Errors: as wait_idle.
+  Expected<Reclaimed> sweep();
 
  private:
   void run();
-  Expected<void> round(bool after_failure);
+  Expected<void> round(bool after_failure, bool sweep);
+  Expected<void> give_back();
+  Expected<void> seal_and_merge();
   Expected<void> pass_over_damage(Expected<void> done, std::span<const SegmentView> segments);
   std::optional<Error> problem_locked() const { return error_ ? error_ : damage_; }
 
@@ -41,6 +48,8 @@ class Maintenance {
   mutable std::mutex mutex_;
   std::condition_variable changed_;
   bool wanted_ = true;  // somebody called wake() since the last round began
+  bool sweep_wanted_ = false;
+  Reclaimed reclaimed_;  // since the log was opened
   bool busy_ = false;
   std::atomic<bool> stop_ = false;  // set under mutex_
   std::optional<Error> error_;  // of the last round

@@ -1,6 +1,7 @@
 #include "log/merge.h"
 
 #include <algorithm>
+#include <set>
 #include <vector>
 
 #include <fmt/format.h>
@@ -162,10 +163,14 @@ void swap_in(LogState& state, const Snapshot& before, const MergeChoice& choice,
     merged.segment = std::move(output);
     *first = std::move(merged);
     next.segments.erase(first + 1, first + std::ptrdiff_t(choice.count));
-    Hiding hiding(next);
+    std::set<std::uint64_t> noted_before;
+    Hiding hiding(next, noted_before);
     for (const SequenceNumber sequence : hidden_since) hiding.hide(sequence);
     hiding.apply();
   });
+  const auto& last = before.segments[choice.first + choice.count - 1];
+  state.retention->forget_between(before.segments[choice.first].segment->base(),
+                                  sealed(last)->footer().end);
 }
 
 // As many of the chosen segments, from the oldest on, as stay within the bound.
@@ -211,6 +216,8 @@ std::optional<MergeChoice> choose_merge(const Snapshot& snapshot, const LogOptio
 Expected<void> merge_segments(LogState& state, const MergeChoice& choice,
                               const std::atomic<bool>& stop) {
   const auto snapshot = state.current->get();
+  // Hidden records go here, and with them what says how the runs of their flows were counted.
+  if (auto known = state.retention->persist(); !known) return known;
   const auto& views = snapshot->segments;
   auto id = state.catalog->begin_segment(views[choice.first].segment->base());
   if (!id) return tl::unexpected(id.error());

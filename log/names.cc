@@ -202,6 +202,12 @@ Expected<void> NameTable::restore(Symbol symbol, NameKind kind, std::string_view
   return {};
 }
 
+void NameTable::reserve(Symbol end) {
+  const std::lock_guard lock(impl_->mutex);
+  if (end > impl_->end.load(std::memory_order_relaxed))
+    impl_->end.store(end, std::memory_order_release);
+}
+
 Symbol NameTable::end() const { return impl_->end.load(std::memory_order_acquire); }
 
 std::optional<std::string_view> shape_name(const StepShape& shape,

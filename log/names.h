@@ -78,6 +78,9 @@ class NameTable {
   // name). Thread-safe.
   Expected<void> restore(Symbol symbol, NameKind kind, std::string_view name);
 
+  // Gives no symbol below `end` to a new name any more. Thread-safe.
+  void reserve(Symbol end);
+
   // One above the highest symbol. Thread-safe.
   Symbol end() const;
 

@@ -89,8 +89,12 @@ Error RecordReader::with_place(Error error, std::size_t segment, Ordinal ordinal
   return error;
 }
 
-Expected<std::optional<RecordPlace>> find_run_from(const Snapshot& snapshot, RecordReader& reader,
-                                                   std::string_view run_id, std::uint64_t id_hash,
+namespace {
+
+// The newest record of a run in segments[first_segment] or later that is visible, or any.
+template <bool kVisible>
+Expected<std::optional<RecordPlace>> find_from(const Snapshot& snapshot, RecordReader& reader,
+                                               std::string_view run_id, std::uint64_t id_hash,
                                                    std::size_t first_segment) {
   // Ask for every filter's cache line before looking at the first: the fetches overlap.
   for (std::size_t i = first_segment; i < snapshot.segments.size(); ++i)
@@ -105,7 +109,7 @@ Expected<std::optional<RecordPlace>> find_run_from(const Snapshot& snapshot, Rec
       if (!count) return tl::unexpected(count.error());
       const std::size_t written = std::min(*count, candidates.size());
       for (const Ordinal ordinal : candidates.first(written).subspan(looked_at)) {
-        if (view.is_dead(ordinal)) continue;
+        if (kVisible && view.is_dead(ordinal)) continue;
         auto record = reader.read(i, ordinal);
         if (!record) return tl::unexpected(record.error());
         const SequenceNumber sequence = view.sequence(ordinal);
@@ -124,9 +128,19 @@ Expected<std::optional<RecordPlace>> find_run_from(const Snapshot& snapshot, Rec
   return std::optional<RecordPlace>();
 }
 
+}  // namespace
+
+Expected<std::optional<RecordPlace>> find_record_from(const Snapshot& snapshot,
+                                                      RecordReader& reader,
+                                                      std::string_view run_id,
+                                                      std::uint64_t id_hash,
+                                                      std::size_t first_segment) {
+  return find_from<false>(snapshot, reader, run_id, id_hash, first_segment);
+}
+
 Expected<std::optional<RecordPlace>> find_run(const Snapshot& snapshot, RecordReader& reader,
                                               std::string_view run_id) {
-  return find_run_from(snapshot, reader, run_id, run_id_hash(run_id), 0);
+  return find_from<true>(snapshot, reader, run_id, run_id_hash(run_id), 0);
 }
 
 }  // namespace runlog

@@ -19,16 +19,17 @@
 namespace runlog {
 
 class Dictionaries;
+class HiddenFlows;
 class PausedSet;
 class Segment;
 
 // One segment as a snapshot sees it: the ordinals [0, end), of which those in `dead` are hidden
-// (superseded).
+// (superseded, or expired by the log's retention policy).
 struct SegmentView {
   std::shared_ptr<const Segment> segment;
   Ordinal end = 0;
-  std::shared_ptr<const OrdinalSet> dead;            // null when nothing is hidden
-  std::shared_ptr<const FlowTable> dead_flows;       // what the hidden runs count for; null likewise
+  std::shared_ptr<const OrdinalSet> dead;     // null when nothing is hidden
+  std::shared_ptr<HiddenFlows> hidden_flows;  // what they count for; null likewise
 
   const SegmentIndex& index() const;
   bool is_dead(Ordinal ordinal) const { return dead && dead->contains(ordinal); }
@@ -45,8 +46,8 @@ class Snapshot {
   std::vector<SegmentView> segments;
   SequenceNumber end = 1;           // one above the newest sequence number
   std::uint64_t log_id = 0;         // random, fixed at creation; cursors carry it
-  // A quarantined segment is missing from the answers, or a hidden run that cannot be read is still
-  // in the counts.
+  // A quarantined segment is missing from the answers, or Log::flows() found that a hidden run cannot
+  // be read, so that it is still in the counts.
   bool incomplete = false;
   std::shared_ptr<const NameTable> names;
   std::shared_ptr<const Dictionaries> dictionaries;
@@ -92,9 +93,9 @@ struct RecordPlace {
   SequenceNumber sequence = 0;
 };
 
-// The visible record of a run in segments[first_segment] or later, or nullopt. `id_hash` is
-// run_id_hash(run_id). Errors: Corruption.
-Expected<std::optional<RecordPlace>> find_run_from(const Snapshot& snapshot, RecordReader& reader,
+// The newest record of a run in segments[first_segment] or later, hidden or not, or nullopt.
+// `id_hash` is run_id_hash(run_id). Errors: Corruption.
+Expected<std::optional<RecordPlace>> find_record_from(const Snapshot& snapshot, RecordReader& reader,
                                                    std::string_view run_id, std::uint64_t id_hash,
                                                    std::size_t first_segment);
 

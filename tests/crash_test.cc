@@ -66,7 +66,9 @@ TEST_CASE("a process killed at any named point loses nothing acknowledged", "[fa
 #ifndef RUNLOG_KILL_POINTS
   WARN("skipped: this build has no kill points");
 #else
-  for (const std::string& name : kill_points())
+  for (const std::string& name : kill_points()) {
+    // Those of retention stand in sweeps, which this driver does not make.
+    if (name.rfind("retention.", 0) == 0) continue;
     for (const int passage : {1, 2, 3, 5, 9, 20, 60}) {
       DriverRun run;
       DriverOptions options;
@@ -81,5 +83,6 @@ TEST_CASE("a process killed at any named point loses nothing acknowledged", "[fa
       CHECK(check_after_crash(run.log(), expected) == "");
       if (!ending.killed()) break;
     }
+  }
 #endif
 }

@@ -141,6 +141,9 @@ class Answers {
     }
     auto flows = statistics(log, std::nullopt);
     if (!flows) return tl::unexpected(flows.error());
+    snapshot = log.snapshot();
+    if (!snapshot) return tl::unexpected(snapshot.error());
+    incomplete_ = incomplete_ || (*snapshot)->incomplete;
     for (const FlowStatistics& flow : *flows)
       text_ += flow.flow + std::to_string(flow.p50_ms) + " " + std::to_string(flow.runs[0]) + ";";
     return {};

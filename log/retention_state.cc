@@ -1,0 +1,153 @@
+#include "log/retention_state.h"
+
+#include <algorithm>
+#include <cstring>
+#include <utility>
+
+#include <fmt/format.h>
+
+#include "log/record.h"
+#include "log/varint.h"
+#include "log/xxh.h"
+
+namespace runlog {
+namespace {
+
+constexpr std::uint8_t kMarkVersion = 1;
+constexpr std::size_t kChecksumBytes = 8;
+
+StateEntry entry_of(std::uint64_t key, const void* content, std::size_t bytes) {
+  StateEntry entry{key, std::vector<std::byte>(kChecksumBytes + bytes)};
+  const std::uint64_t checksum = XXH3_64bits_withSeed(content, bytes, key);
+  std::memcpy(entry.value.data(), &checksum, kChecksumBytes);
+  if (bytes != 0) std::memcpy(entry.value.data() + kChecksumBytes, content, bytes);
+  return entry;
+}
+
+StateEntry entry_of(std::uint64_t key, const ByteWriter& content) {
+  return entry_of(key, content.data(), content.size());
+}
+
+std::optional<Bytes> content_of(std::uint64_t key, Bytes value) {
+  if (value.size() < kChecksumBytes) return std::nullopt;
+  std::uint64_t checksum = 0;
+  std::memcpy(&checksum, value.data(), kChecksumBytes);
+  const Bytes content = value.subspan(kChecksumBytes);
+  if (checksum != XXH3_64bits_withSeed(content.data(), content.size(), key)) return std::nullopt;
+  return content;
+}
+
+std::optional<RetentionMark> decode_mark(Bytes bytes) {
+  ByteReader in(bytes.data(), bytes.size());
+  const std::uint8_t version = in.byte();
+  if (version != kMarkVersion || in.byte() != 0) return std::nullopt;
+  RetentionMark mark;
+  mark.hidden_to = in.varint();
+  const std::uint64_t names_end = in.varint();
+  mark.names_end = Symbol(std::min<std::uint64_t>(names_end, UINT32_MAX));
+  mark.trusted_time = in.signed_varint();
+  mark.jumped_to = in.signed_varint();
+  if (in.failed() || in.left() != 0) return std::nullopt;
+  return mark;
+}
+
+bool decode_pins(std::uint64_t key, Bytes bytes, std::vector<Pin>& out) {
+  ByteReader in(bytes.data(), bytes.size());
+  while (in.left() > 0) {
+    Pin pin;
+    pin.run_id = in.text();
+    pin.reason = in.text();
+    pin.pinned_at = in.signed_varint();
+    if (const UnixMs until = in.signed_varint(); until != 0) pin.until = until;
+    pin.sequence = in.varint();
+    if (in.failed() || pin_key(pin.run_id) != key) return false;
+    out.push_back(std::move(pin));
+  }
+  return true;
+}
+
+}  // namespace
+
+std::uint64_t pin_key(std::string_view run_id) {
+  return kPinKey | (run_id_hash(run_id) & ((1ull << 56) - 1));
+}
+
+Expected<bool> take_retention_entry(std::uint64_t key, Bytes value, StoredRetention& into) {
+  const bool is_hidden = key >= kHiddenKey && key < kPinKey;
+  const bool is_pin = key >= kPinKey && key < kPinKey + kHiddenKey;
+  if (key != kPolicyKey && key != kMarkKey && !is_hidden && !is_pin) return false;
+  const auto content = content_of(key, value);
+  const auto damaged = [&](const char* what) {
+    return fail(ErrorCode::Corruption, fmt::format("{} (entry {}) cannot be read", what, key));
+  };
+  if (key == kPolicyKey) {
+    auto policy = content ? decode_policy(*content)
+                          : fail(ErrorCode::Corruption, "the retention policy fails its checksum");
+    if (!policy) return tl::unexpected(policy.error());
+    into.policy = std::move(*policy);
+  } else if (key == kMarkKey) {
+    into.mark = content ? decode_mark(*content) : std::nullopt;
+    if (!into.mark) return damaged("retention's mark");
+  } else if (is_hidden) {
+    if (!content) return damaged("a set of hidden runs");
+    auto set = OrdinalSet::deserialise(*content, 1u << kHiddenChunkBits);
+    if (!set) return damaged("a set of hidden runs");
+    into.hidden.insert_or_assign(key - kHiddenKey, std::move(*set));
+  } else {
+    if (!content || !decode_pins(key, *content, into.pins)) return damaged("a pin");
+  }
+  return true;
+}
+
+Expected<StoredRetention> load_retention(const Catalog& catalog) {
+  StoredRetention stored;
+  Expected<void> result;
+  auto read = catalog.read_state([&](std::uint64_t key, Bytes value) {
+    auto taken = take_retention_entry(key, value, stored);
+    if (!taken)
+      result = fail(ErrorCode::Corruption, fmt::format("'{}' is damaged: {}",
+                                                       catalog.file().string(),
+                                                       taken.error().message));
+    return taken.has_value();
+  });
+  if (!read) return tl::unexpected(read.error());
+  if (!result) return tl::unexpected(result.error());
+  return stored;
+}
+
+StateEntry policy_entry(const RetentionPolicy& policy) {
+  const auto bytes = encode_policy(policy);
+  return entry_of(kPolicyKey, bytes.data(), bytes.size());
+}
+
+StateEntry mark_entry(const RetentionMark& mark) {
+  ByteWriter out;
+  out.byte(kMarkVersion);
+  out.byte(0);
+  out.varint(mark.hidden_to);
+  out.varint(mark.names_end);
+  out.signed_varint(mark.trusted_time);
+  out.signed_varint(mark.jumped_to);
+  return entry_of(kMarkKey, out);
+}
+
+StateEntry hidden_entry(std::uint64_t chunk, const OrdinalSet& low_halves) {
+  if (low_halves.is_empty()) return {kHiddenKey + chunk, {}};
+  const auto bytes = low_halves.serialise();
+  return entry_of(kHiddenKey + chunk, bytes.data(), bytes.size());
+}
+
+StateEntry pin_entry(std::uint64_t key, std::span<const Pin* const> pins) {
+  if (pins.empty()) return {key, {}};
+  ByteWriter out;
+  for (const Pin* pin : pins) {
+    out.text(pin->run_id);
+    out.text(pin->reason);
+    out.signed_varint(pin->pinned_at);
+    out.signed_varint(pin->until.value_or(0));
+    out.varint(pin->sequence);
+  }
+  return entry_of(key, out);
+}
+
+}  // namespace runlog

@@ -1,0 +1,61 @@
+// What retention keeps in state/, as bytes: the policy, the hidden runs, the pins and how far they
+// are known. log/FORMAT.md has the layout; log/retention.h has the meaning.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <span>
+#include <vector>
+
+#include "index/error.h"
+#include "index/ordinal_set.h"
+#include "log/catalog.h"
+#include "log/names.h"
+#include "log/pin.h"
+#include "log/retention_policy.h"
+
+namespace runlog {
+
+// Persistent: never renumber. Keys of state's table "t", beside kIdentityKey and kGenerationKey.
+inline constexpr std::uint64_t kPolicyKey = 3;
+inline constexpr std::uint64_t kMarkKey = 4;
+inline constexpr std::uint64_t kHiddenKey = 1ull << 56;  // + chunk
+inline constexpr std::uint64_t kPinKey = 1ull << 57;     // + the low 56 bits of the run id's hash
+inline constexpr unsigned kHiddenChunkBits = 16;
+
+inline std::uint64_t hidden_chunk_of(SequenceNumber sequence) {
+  return sequence >> kHiddenChunkBits;
+}
+std::uint64_t pin_key(std::string_view run_id);
+
+struct RetentionMark {
+  SequenceNumber hidden_to = 1;
+  Symbol names_end = 0;
+  UnixMs trusted_time = 0;  // 0: none yet
+  UnixMs jumped_to = 0;     // 0: no jump waits for its confirmation
+};
+
+// Everything of it, as it stands in state/.
+struct StoredRetention {
+  std::optional<RetentionPolicy> policy;
+  std::optional<RetentionMark> mark;
+  std::map<std::uint64_t, OrdinalSet> hidden;  // by chunk: low halves of sequence numbers
+  std::vector<Pin> pins;
+};
+
+// Takes one entry of state's table "t"; false if its key is none of these.
+// Errors: Corruption (says what cannot be read; the caller adds the file).
+Expected<bool> take_retention_entry(std::uint64_t key, Bytes value, StoredRetention& into);
+
+// Errors: Corruption (names the file); IoError.
+Expected<StoredRetention> load_retention(const Catalog& catalog);
+
+StateEntry policy_entry(const RetentionPolicy& policy);
+StateEntry mark_entry(const RetentionMark& mark);
+// An empty set removes the entry, and so do no pins.
+StateEntry hidden_entry(std::uint64_t chunk, const OrdinalSet& low_halves);
+StateEntry pin_entry(std::uint64_t key, std::span<const Pin* const> pins);
+
+}  // namespace runlog

@@ -1,0 +1,40 @@
+// Gives the space of hidden runs back, by whole segments only: a sealed segment with nothing visible
+// is unlinked; neighbours that are mostly hidden are merged, so that their visible runs stand in one
+// new segment and the old ones can go. Nothing is ever deleted inside a segment.
+//
+// Afterwards no sealed segment has more hidden runs than visible ones, so that the files take at
+// most twice what the visible runs need, and the active segment.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <optional>
+#include <span>
+
+#include "index/error.h"
+#include "log/log_state.h"
+#include "log/merge.h"
+
+namespace runlog {
+
+struct Reclaimed {
+  std::uint64_t dropped_segments = 0;
+  std::uint64_t merged_segments = 0;   // whose visible runs were carried on
+  std::uint64_t freed_bytes = 0;       // of the files that went
+  std::uint64_t written_bytes = 0;     // of the files that came
+};
+
+// Whether a sealed segment is to be merged for what it hides.
+bool is_sparse(const SegmentView& view);
+// The oldest neighbours that are, none of them with an id in `except`; nullopt if there are none.
+std::optional<MergeChoice> choose_sparse(const Snapshot& snapshot,
+                                         std::span<const std::uint64_t> except);
+
+// The maintenance thread's; readers and appends go on meanwhile. What was done is added to `done`.
+// Safe to repeat after a failure or a crash. Errors: DiskFull; IoError.
+Expected<void> drop_dead_segments(LogState& state, Reclaimed& done);
+// Errors: as merge_segments.
+Expected<void> merge_sparse(LogState& state, const MergeChoice& choice,
+                            const std::atomic<bool>& stop, Reclaimed& done);
+
+}  // namespace runlog
