@@ -4,8 +4,18 @@
 
 namespace runlog::bench {
 
+namespace {
+
+// The peers keep all of their rows, too.
+LogOptions keep_all(LogOptions options) {
+  options.retention = RetentionPolicy();
+  return options;
+}
+
+}  // namespace
+
 RunlogStore::RunlogStore(const std::filesystem::path& directory, const LogOptions& options)
-    : log_(take(Log::open(directory / "log", options))) {}
+    : log_(take(Log::open(directory / "log", keep_all(options)))) {}
 
 RunlogStore::~RunlogStore() = default;
 

@@ -49,9 +49,9 @@ struct LogOptions {
   // Learn a compression dictionary from the log's own payloads when that saves 10 % or more.
   bool train_dictionary = true;
 
-  // What a new log keeps; one that exists has its own policy, see Log::set_retention. Nothing goes
-  // without rules; RetentionPolicy::standard() is what the program `runlog` gives its logs.
-  RetentionPolicy retention;
+  // What a new log keeps, 30 days or 100 runs a flow unless something else is asked for; one that
+  // exists has its own policy, see Log::set_retention. RetentionPolicy() keeps everything.
+  RetentionPolicy retention = RetentionPolicy::standard();
   // How often to hide what has expired and to give its space back; 0: only Log::sweep() does.
   std::chrono::milliseconds sweep_interval{60'000};
   // Where the time comes from, in milliseconds since 1970; empty: the system's clock. Called by

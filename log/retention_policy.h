@@ -45,7 +45,7 @@ struct RetentionPolicy {
   std::optional<std::int64_t> max_bytes;
   std::map<std::string, RetentionRules, std::less<>> flows;  // by flow name
 
-  // 30 days or 100 runs a flow, whichever comes first: what the program gives a new log.
+  // 30 days or 100 runs a flow, whichever comes first: what a new log gets.
   static RetentionPolicy standard();
 
   // What holds for one flow once the log's rules have filled the gaps; kNoLimit where nothing does

@@ -14,6 +14,7 @@
 #include "server/filter_options.h"
 #include "server/open_log.h"
 #include "server/paused_commands.h"
+#include "server/retention_commands.h"
 
 #ifndef RUNLOG_VERSION
 #error "the build says which version this is"
@@ -38,6 +39,7 @@ struct Parsed {
   VerifyCommandOptions verify;
   InfoOptions info;
   PausedOptions paused;
+  RetentionOptions retention;
   Command command;
 };
 
@@ -254,6 +256,9 @@ ExitCode run_command_line(const std::vector<std::string>& arguments, Console& co
   add_stats_command(app, parsed);
   add_export_command(app, parsed);
   add_paused_commands(app, parsed.paused, parsed.command, [&parsed](CLI::App& command) {
+    add_place_options(command, parsed, "Which log");
+  });
+  add_retention_commands(app, parsed.retention, parsed.command, [&parsed](CLI::App& command) {
     add_place_options(command, parsed, "Which log");
   });
   add_care_commands(app, parsed);

@@ -12,6 +12,7 @@
 #include "server/ndjson_reader.h"
 #include "server/progress.h"
 #include "server/quantities.h"
+#include "server/retention_commands.h"
 #include "server/stop_signals.h"
 
 namespace runlog {
@@ -25,6 +26,7 @@ class Import {
  public:
   Import(Log& log, Console& console)
       : console_(console),
+        hidden_before_(log.hidden_by_retention()),
         pipeline_(log),
         progress_(console.err, console.err_screen, "importing", "run") {}
 
@@ -38,9 +40,11 @@ class Import {
   void refuse(const std::string& path, std::uint64_t line, const std::string& why);
   void report(const Error& error);
   void print_summary(Log& log, std::chrono::milliseconds took);
+  void tell_of_hidden(Log& log);
 
   Console& console_;
   StopSignals signals_;
+  Log::Hidden hidden_before_;
   ImportPipeline pipeline_;
   Progress progress_;
   RunJsonParser parser_;
@@ -126,9 +130,23 @@ void Import::print_summary(Log& log, std::chrono::milliseconds took) {
   console_.out.write(line + "\n");
 }
 
+// What the policy hides of what was imported, or because of it, must not surprise anybody later.
+void Import::tell_of_hidden(Log& log) {
+  const Log::Hidden now = log.hidden_by_retention();
+  const Log::Hidden hidden{now.by_cap - hidden_before_.by_cap, now.by_age - hidden_before_.by_age,
+                           now.by_bytes - hidden_before_.by_bytes};
+  if (hidden.total() == 0) return;
+  console_.err.write(fmt::format(
+      "runlog: the retention policy hides {}: {}; see `runlog retention show`, and `runlog retention "
+      "set` before an import of runs that should stay\n",
+      count_of(hidden.total(), "run"), reasons_of(hidden)));
+}
+
 ExitCode Import::finish(Log& log) {
   const auto finished = pipeline_.finish();
   progress_.clear();
+  if (finished)
+    if (auto hidden = log.hide_expired(); !hidden) report(hidden.error());
   if (refused_ > kRefusalsShown) {
     console_.err.write(fmt::format("... and {} refused\n",
                                    count_of(refused_ - kRefusalsShown, "more line")));
@@ -141,6 +159,7 @@ ExitCode Import::finish(Log& log) {
   }
   print_summary(log, std::chrono::duration_cast<std::chrono::milliseconds>(
                          std::chrono::steady_clock::now() - start_));
+  tell_of_hidden(log);
   return worst_;
 }
 

@@ -23,7 +23,7 @@ void print_for_people(const LogInfo& log, Console& console) {
   std::string text = fmt::format("{}\n{} in {}", log.directory.string(), count_of(log.runs, "run"),
                                  format_bytes(log.bytes));
   if (log.runs > 0) text += fmt::format(", {} a run", per_run(log.bytes, log.runs));
-  if (log.hidden > 0) text += fmt::format("; {} superseded", format_count(log.hidden));
+  if (log.hidden > 0) text += fmt::format("; {} hidden", format_count(log.hidden));
   if (log.paused > 0) text += fmt::format("; {} paused", format_count(log.paused));
   text += fmt::format("; {}; index in memory {}\n", count_of(log.names, "name"),
                       format_bytes(log.index_memory_bytes));
@@ -84,7 +84,7 @@ void print_json(const LogInfo& log, Console& console) {
   json.member("directory", printable(log.directory.string()));  // a path may be no UTF-8
   json.member("logId", fmt::format("{:016x}", log.log_id));
   json.member("runs", log.runs);
-  json.member("superseded", log.hidden);
+  json.member("hidden", log.hidden);
   json.member("paused", log.paused);
   json.member("bytes", log.bytes);
   if (log.runs > 0) json.member("bytesPerRun", log.bytes / log.runs);

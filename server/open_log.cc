@@ -1,6 +1,7 @@
 #include "server/open_log.h"
 
 #include <algorithm>
+#include <filesystem>
 
 #include <fmt/format.h>
 
@@ -24,6 +25,18 @@ Expected<std::shared_ptr<Log>> open_for_reading(const LogPlace& place) {
   auto log = Log::open_read_only(place.directory());
   if (!log && log.error().code == ErrorCode::NotFound) return tl::unexpected(no_log_at(place));
   return log;
+}
+
+Expected<std::shared_ptr<Log>> open_for_changing(const LogPlace& place) {
+  std::error_code ignored;
+  if (!std::filesystem::exists(place.directory() / "state" / "data.mdb", ignored))
+    return tl::unexpected(no_log_at(place));
+  return Log::open(place.directory());
+}
+
+ExitCode close(Log& log, ExitCode code, Console& console) {
+  auto closed = log.close();
+  return closed ? code : std::max(code, complain(console, closed.error()));
 }
 
 Expected<ReadableLog> open_snapshot(const LogPlace& place) {

@@ -22,6 +22,13 @@ struct ReadableLog {
 };
 Expected<ReadableLog> open_snapshot(const LogPlace& place);
 
+// Opens a log that is there for writing: looking for something must not create one. Errors: those of
+// Log::open; NotFound as above.
+Expected<std::shared_ptr<Log>> open_for_changing(const LogPlace& place);
+
+// Closes a log that was open for writing. Returns the worse of `code` and what that comes to.
+ExitCode close(Log& log, ExitCode code, Console& console);
+
 // What to tell when there is no log at `place`.
 Error no_log_at(const LogPlace& place);
 

@@ -3,7 +3,6 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <filesystem>
 
 #include <fmt/format.h>
 
@@ -18,20 +17,6 @@
 
 namespace runlog {
 namespace {
-
-// A log that is there, for writing: looking for a run must not create one.
-Expected<std::shared_ptr<Log>> open_for_changing(const LogPlace& place) {
-  std::error_code ignored;
-  if (!std::filesystem::exists(place.directory() / "state" / "data.mdb", ignored))
-    return tl::unexpected(no_log_at(place));
-  return Log::open(place.directory());
-}
-
-// Closes the log; the exit code is the worse of both.
-ExitCode close(Log& log, ExitCode code, Console& console) {
-  auto closed = log.close();
-  return closed ? code : std::max(code, complain(console, closed.error()));
-}
 
 // ---- list ------------------------------------------------------------------------------------
 

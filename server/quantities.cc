@@ -51,6 +51,16 @@ std::string format_duration(std::int64_t ms) {
   return fmt::format("{} d {:02} h", ms / kDay, ms % kDay / kHour);
 }
 
+std::string format_span(std::int64_t ms) {
+  struct Unit {
+    std::int64_t ms;
+    const char* name;
+  };
+  for (const Unit& unit : {Unit{kDay, "d"}, {kHour, "h"}, {kMinute, "m"}, {kSecond, "s"}})
+    if (ms != 0 && ms % unit.ms == 0) return fmt::format("{}{}", ms / unit.ms, unit.name);
+  return fmt::format("{}ms", ms);
+}
+
 std::string format_instant(UnixMs time) {
   // format_time gives 2026-10-20T00:00:03.630Z; the year may take a sign and more digits.
   std::string out = format_time(time);

@@ -14,6 +14,7 @@ std::string format_count(std::uint64_t count);  // 12,345
 std::string count_of(std::uint64_t count, std::string_view singular);
 std::string format_bytes(std::uint64_t bytes);        // 512 B, 12.5 MB; powers of 1000
 std::string format_duration(std::int64_t ms);         // 85 ms, 1.93 s, 2 m 05 s, 3 h 20 m, 4 d 02 h
+std::string format_span(std::int64_t ms);             // 30d, 12h, 90s, 1500ms: exactly, as typed
 std::string format_instant(UnixMs time);              // 2026-10-20 00:01:40, UTC
 std::string format_instant_exactly(UnixMs time);      // 2026-10-20 00:01:40.445 UTC
 std::string format_ago(UnixMs time, UnixMs now);      // 5 minutes ago, 33 days ago; "in the future"

@@ -29,18 +29,6 @@ std::optional<std::int64_t> unit_ms(char unit) {
   }
 }
 
-// "2h" as milliseconds; nullopt if it is no such thing or too long ago.
-std::optional<std::int64_t> parse_ago(std::string_view text) {
-  if (text.size() < 2) return std::nullopt;
-  const auto unit = unit_ms(text.back());
-  std::int64_t count = 0;
-  const char* last = text.data() + text.size() - 1;
-  const auto [end, error] = std::from_chars(text.data(), last, count);
-  if (!unit || error != std::errc() || end != last || count < 0) return std::nullopt;
-  if (count > kLongestAgo / *unit) return std::nullopt;
-  return count * *unit;
-}
-
 // Whether `text` has the form of `pattern`, in which a 0 stands for any digit.
 bool has_form(std::string_view text, std::string_view pattern) {
   return std::equal(text.begin(), text.end(), pattern.begin(), pattern.end(), [](char c, char p) {
@@ -62,8 +50,19 @@ std::string as_iso(std::string_view text) {
 
 }  // namespace
 
+std::optional<std::int64_t> parse_time_span(std::string_view text) {
+  if (text.size() < 2) return std::nullopt;
+  const auto unit = unit_ms(text.back());
+  std::int64_t count = 0;
+  const char* last = text.data() + text.size() - 1;
+  const auto [end, error] = std::from_chars(text.data(), last, count);
+  if (!unit || error != std::errc() || end != last || count < 0) return std::nullopt;
+  if (count > kLongestAgo / *unit) return std::nullopt;
+  return count * *unit;
+}
+
 Expected<UnixMs> parse_time_argument(std::string_view text, TimeEnd end, UnixMs now) {
-  if (const auto ago = parse_ago(text)) return now - *ago;
+  if (const auto ago = parse_time_span(text)) return now - *ago;
   if (has_form(text, "0000-00-00")) {
     if (auto start = parse_time(std::string(text) + "T00:00:00Z")) {
       return end == TimeEnd::kFrom ? *start : *start + kDay - 1;

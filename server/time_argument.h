@@ -1,6 +1,8 @@
 // Times as people give them on the command line.
 #pragma once
 
+#include <cstdint>
+#include <optional>
 #include <string_view>
 
 #include "index/error.h"
@@ -15,5 +17,9 @@ enum class TimeEnd { kFrom, kTo };
 // for the T, seconds may be missing), a date (2026-10-20, in UTC), or a time before `now`:
 // 30s, 45m, 2h, 7d, 4w. Errors: InvalidArgument (says what would be understood).
 Expected<UnixMs> parse_time_argument(std::string_view text, TimeEnd end, UnixMs now);
+
+// "2h" as milliseconds: a whole number of s, m, h, d or w, at most a hundred years; nullopt if it is
+// no such thing.
+std::optional<std::int64_t> parse_time_span(std::string_view text);
 
 }  // namespace runlog

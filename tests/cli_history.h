@@ -54,11 +54,20 @@ inline std::string sixty_runs() {
   return text;
 }
 
+// Makes a log that keeps everything: the runs of tests are older than what a new one keeps.
+inline void make_log_that_keeps_all(const std::string& data, const std::string& tenant = "default") {
+  const CliResult set = run_cli({"retention", "set", "--data", data, "--tenant", tenant, "--max-age",
+                                 "none", "--max-per-flow", "none"});
+  INFO(set.err);
+  REQUIRE(set.exit_code == kDone);
+}
+
 // A folder with a log of sixty runs.
 struct History {
   CliFolder folder;
   std::string data = folder.file("history");
   explicit History(const std::string& runs = sixty_runs()) {
+    make_log_that_keeps_all(data);
     const CliResult imported = run_cli({"import", "--data", data, folder.write("in.ndjson", runs)});
     INFO(imported.err);
     REQUIRE(imported.exit_code == kDone);

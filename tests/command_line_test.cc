@@ -13,7 +13,8 @@ TEST_CASE("every command has help with an example, and so has the program") {
   CHECK(plain.exit_code == kDone);
   CHECK(run_cli({"--help"}).out == plain.out);
   for (const char* command :
-       {"import", "export", "list", "get", "stats", "groups", "verify", "info"}) {
+       {"import", "export", "list", "get", "stats", "groups", "verify", "info", "pin", "unpin",
+        "pins"}) {
     CHECK_THAT(plain.out, Contains(command));
     const CliResult help = run_cli({command, "--help"});
     CHECK(help.exit_code == kDone);
@@ -112,6 +113,7 @@ TEST_CASE("get says how often the log holds the same error, and since when") {
 
 TEST_CASE("tenants see only their own log") {
   const History history;
+  make_log_that_keeps_all(history.data, "acme");
   const CliResult imported = run_cli({"import", "--data", history.data, "--tenant", "acme"},
                                      run_line(1, "acme_flow", 1));
   CHECK(imported.exit_code == kDone);
@@ -122,7 +124,9 @@ TEST_CASE("tenants see only their own log") {
 TEST_CASE("reading works beside a writer, a second writer is told who holds the log") {
   const CliFolder folder;
   const std::string data = folder.file("history");
-  auto log = Log::open(std::filesystem::path(data) / "default");
+  LogOptions options;
+  options.retention = RetentionPolicy();
+  auto log = Log::open(std::filesystem::path(data) / "default", options);
   REQUIRE(log);
   RunJsonParser parser;
   for (int i = 0; i < 3; ++i) {

@@ -34,6 +34,7 @@ LogOptions tiny_options() {
   options.segment_runs = 4;
   options.merge = false;
   options.train_dictionary = false;
+  options.retention = RetentionPolicy();
   return options;
 }
 

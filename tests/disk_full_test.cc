@@ -163,11 +163,13 @@ TEST_CASE("a full disk refuses appends, loses nothing, and takes them again when
           "[faults]") {
   SECTION("in the middle of a segment") {
     LogOptions options;
+    options.retention = RetentionPolicy();
     options.segment_runs = 100'000;
     judge(fill_and_free, options);
   }
   SECTION("while segments are sealed and merged") {
     LogOptions options;
+    options.retention = RetentionPolicy();
     options.segment_runs = 500;
     options.merge_fanout = 3;
     judge(fill_and_free, options);
@@ -177,11 +179,13 @@ TEST_CASE("a full disk refuses appends, loses nothing, and takes them again when
 TEST_CASE("a log on a full disk is opened, read, and appended to when there is room", "[faults]") {
   SECTION("in the middle of a segment") {
     LogOptions options;
+    options.retention = RetentionPolicy();
     options.segment_runs = 100'000;
     judge(reopen_full, options);
   }
   SECTION("while segments are sealed and merged") {
     LogOptions options;
+    options.retention = RetentionPolicy();
     options.segment_runs = 500;
     options.merge_fanout = 3;
     judge(reopen_full, options);

@@ -22,7 +22,7 @@ TestRun detailed_run(const std::string& id) {
 
 TEST_CASE("a run comes back whole, from an active and from a sealed segment", "[get]") {
   TempDir files;
-  const auto log = *Log::open(files / "log");
+  const auto log = *Log::open(files / "log", small_segments());
   for (const char* id : {"run_8c1f6a52-0c0f-4b43-9d0a-5f6b8c9d0e1f", "my own id", "ü"}) {
     REQUIRE(log->append(detailed_run(id).view()));
   }
@@ -38,7 +38,7 @@ TEST_CASE("a run comes back whole, from an active and from a sealed segment", "[
 
 TEST_CASE("a run outlives its log and its snapshot", "[get]") {
   TempDir files;
-  auto log = *Log::open(files / "log");
+  auto log = *Log::open(files / "log", small_segments());
   REQUIRE(log->append(detailed_run("a").view()));
   const auto run = get(*log->snapshot(), "a");
   REQUIRE(log->close());
@@ -49,7 +49,7 @@ TEST_CASE("a run outlives its log and its snapshot", "[get]") {
 
 TEST_CASE("a run that is not there is not found, and the answer names it", "[get]") {
   TempDir files;
-  const auto log = *Log::open(files / "log");
+  const auto log = *Log::open(files / "log", small_segments());
   CHECK(get(*log->snapshot(), "a").error().code == ErrorCode::NotFound);
   REQUIRE(log->append(detailed_run("a").view()));
   const auto missing = get(*log->snapshot(), "b");
@@ -76,7 +76,7 @@ TEST_CASE("of a superseded run the newest content comes back", "[get]") {
 
 TEST_CASE("an old snapshot has the run as it was then", "[get]") {
   TempDir files;
-  const auto log = *Log::open(files / "log");
+  const auto log = *Log::open(files / "log", small_segments());
   const auto before = *log->snapshot();
   TestRun run = detailed_run("a");
   REQUIRE(log->append(run.view()));
@@ -90,7 +90,7 @@ TEST_CASE("an old snapshot has the run as it was then", "[get]") {
 
 TEST_CASE("stored bytes decode to the run", "[get]") {
   TempDir files;
-  const auto log = *Log::open(files / "log");
+  const auto log = *Log::open(files / "log", small_segments());
   REQUIRE(log->append(detailed_run("a").view()));
   for (const bool sealed : {false, true}) {
     if (sealed) REQUIRE(log->seal_now());

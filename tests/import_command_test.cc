@@ -46,6 +46,7 @@ TEST_CASE("refused lines are named with line, field and limit, and the others go
   for (const auto& [line, field] : refused) input += line + "\n";
   input += with("") + "\n";
   const std::string file = folder.write("in.ndjson", input);
+  make_log_that_keeps_all(folder.file("history"));
   const CliResult result = run_cli({"import", "--data", folder.file("history"), file});
   CHECK(result.exit_code == kRefused);
   CHECK_THAT(result.out, Contains(fmt::format("1 new, 0 superseding, 0 already there, {} refused",
@@ -78,6 +79,7 @@ TEST_CASE("import reads zstd, gzip and several files; a missing one does not sto
   gzFile out = ::gzopen(gz.c_str(), "wb");
   ::gzwrite(out, second.data(), unsigned(second.size()));
   ::gzclose(out);
+  make_log_that_keeps_all(folder.file("history"));
   const CliResult result = run_cli({"import", "--data", folder.file("history"), zst,
                                     folder.file("missing"), gz});
   CHECK(result.exit_code == kRefused);
@@ -92,6 +94,7 @@ TEST_CASE("a compressed file that is cut off ends with 3 after what could be rea
   std::string packed(ZSTD_compressBound(text.size()), '\0');
   packed.resize(ZSTD_compress(packed.data(), packed.size(), text.data(), text.size(), 1));
   packed.resize(packed.size() * 9 / 10);
+  make_log_that_keeps_all(folder.file("history"));
   const CliResult result =
       run_cli({"import", "--data", folder.file("history"), folder.write("cut.zst", packed),
                folder.write("sound", run_line(1, "another", 1))});

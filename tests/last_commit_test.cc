@@ -42,7 +42,7 @@ struct CrashedLog {
   std::string before, after;
 
   CrashedLog() {
-    auto log = Log::open(dir.path() / "running");
+    auto log = Log::open(dir.path() / "running", keep_all());
     REQUIRE(log);
     for (int i = 0; i < 3; ++i) {
       before = read_file(dir.path() / "running" / kSegment);

@@ -19,9 +19,16 @@ void must(const Expected<T>& result) {
   if (!result) FAIL(result.error().message);
 }
 
+// Runs of tests are older than the policy that a new log gets has it, and more.
+inline LogOptions keep_all(LogOptions options = {}) {
+  options.retention = RetentionPolicy();
+  return options;
+}
+
+// A new log keeps everything.
 inline std::shared_ptr<Log> open_log(const std::filesystem::path& directory,
                                      const LogOptions& options = {}) {
-  auto log = Log::open(directory, options);
+  auto log = Log::open(directory, keep_all(options));
   if (!log) FAIL(log.error().message);
   return *log;
 }

@@ -77,6 +77,7 @@ inline LogOptions small_segments() {
   LogOptions options;
   options.segment_runs = 32;
   options.merge_fanout = 3;
+  options.retention = RetentionPolicy();
   return options;
 }
 

@@ -107,6 +107,7 @@ LogOptions small_log_options() {
   LogOptions options;
   options.segment_runs = 40;
   options.merge_fanout = 3;
+  options.retention = RetentionPolicy();
   return options;
 }
 
