@@ -77,17 +77,18 @@ Expected<Place> nth_newest(const Snapshot& snapshot, Symbol flow, const PinnedRu
   return place;
 }
 
-Expected<UnixMs> recorded_at(RecordReader& records, const Snapshot& snapshot,
-                             std::size_t position, Ordinal ordinal) {
-  auto record = records.read(position, ordinal);
-  if (!record) return tl::unexpected(record.error());
+// The head of a record; nullopt if it is damaged.
+std::optional<HeadView> head_of(RecordReader& records, const Snapshot& snapshot,
+                                std::size_t position, Ordinal ordinal) {
+  const auto record = records.read(position, ordinal);
+  if (!record) return std::nullopt;
   const auto head = HeadView::open(*record, snapshot.segments[position].sequence(ordinal));
-  if (!head) return tl::unexpected(records.with_place(head.error(), position, ordinal));
-  return head->recorded_at();
+  return head ? std::optional(*head) : std::nullopt;
 }
 
-// How many of the segment's runs were recorded at or before `cutoff`: recordedAt never falls.
-Expected<Ordinal> runs_until(const Snapshot& snapshot, std::size_t position, UnixMs cutoff) {
+// How many of the segment's runs were recorded at or before `cutoff`: recordedAt never falls. Of a
+// damaged head its neighbours tell.
+Ordinal runs_until(const Snapshot& snapshot, std::size_t position, UnixMs cutoff) {
   const SegmentView& view = snapshot.segments[position];
   if (view.end == 0) return 0;
   const bool is_sealed = view.segment->environment() == nullptr;
@@ -102,10 +103,11 @@ Expected<Ordinal> runs_until(const Snapshot& snapshot, std::size_t position, Uni
   Ordinal low = 0, high = view.end;
   while (low < high) {
     const Ordinal middle = low + (high - low) / 2;
-    auto time = recorded_at(records, snapshot, position, middle);
-    if (!time) return tl::unexpected(time.error());
-    if (*time <= cutoff)
-      low = middle + 1;
+    Ordinal at = middle;
+    std::optional<HeadView> head;
+    while (at < high && !(head = head_of(records, snapshot, position, at))) ++at;
+    if (head && head->recorded_at() <= cutoff)
+      low = at + 1;
     else
       high = middle;
   }
@@ -159,15 +161,14 @@ class AgeSweep {
                      OrdinalSet& expired) {
     for (unsigned status = 0; status < kRunStatusCount; ++status) {
       if (ages[status] == kNoLimit || ages[status] > now_) continue;
-      auto end = runs_until(snapshot_, position_, now_ - ages[status]);
-      if (!end) return tl::unexpected(end.error());
-      if (*end == 0) continue;
+      const Ordinal end = runs_until(snapshot_, position_, now_ - ages[status]);
+      if (end == 0) continue;
       const bool all_statuses = are_equal(ages);
       if (all_statuses && !any) {
-        expired.add_range(0, *end);
+        expired.add_range(0, end);
         return {};
       }
-      auto runs = runs_with(view_, all_statuses ? *any : status_term(status), *end);
+      auto runs = runs_with(view_, all_statuses ? *any : status_term(status), end);
       if (!runs) return tl::unexpected(runs.error());
       expired |= *runs;
       if (all_statuses) return {};
@@ -237,21 +238,17 @@ Expected<void> count_flow_runs_among(const SegmentView& view, const OrdinalSet& 
   return count_flow_runs(view, &rest, into);
 }
 
-Expected<std::uint64_t> record_bytes_of(const Snapshot& snapshot, std::size_t position,
-                                        const OrdinalSet& ordinals) {
+std::uint64_t record_bytes_of(const Snapshot& snapshot, std::size_t position,
+                              const OrdinalSet& ordinals) {
   const SegmentView& view = snapshot.segments[position];
   RecordReader records(snapshot);
   std::uint64_t bytes = 0;
   std::array<Ordinal, 256> batch;
   const auto reader = ordinals.read(view.end, Direction::kOldestFirst);
   while (const std::size_t count = reader->next(batch))
-    for (std::size_t i = 0; i < count; ++i) {
-      auto record = records.read(position, batch[i]);
-      if (!record) return tl::unexpected(record.error());
-      const auto head = HeadView::open(*record, view.sequence(batch[i]));
-      if (!head) return tl::unexpected(records.with_place(head.error(), position, batch[i]));
-      bytes += head->record_bytes();
-    }
+    for (std::size_t i = 0; i < count; ++i)
+      if (const auto head = head_of(records, snapshot, position, batch[i]))
+        bytes += head->record_bytes();
   return bytes;
 }
 
@@ -322,9 +319,7 @@ Expected<std::uint64_t> live_bytes(const Snapshot& published, const Snapshot& sn
   if (view.dead && view.dead != before.dead) {
     OrdinalSet more = *view.dead;
     if (before.dead) more -= *before.dead;
-    auto hidden = record_bytes_of(snapshot, position, more);
-    if (!hidden) return tl::unexpected(hidden.error());
-    bytes -= *hidden;
+    bytes -= std::min(bytes, record_bytes_of(snapshot, position, more));
   }
   return bytes;
 }
@@ -356,9 +351,7 @@ Expected<ExpiredRuns> expired_by_bytes(const Snapshot& published, const Snapshot
     while (total > max_bytes && reader->next({&ordinal, 1}) == 1) {
       OrdinalSet one;
       one.add(ordinal);
-      auto size = record_bytes_of(snapshot, i, one);
-      if (!size) return tl::unexpected(size.error());
-      total -= std::min(total, *size);
+      total -= std::min(total, record_bytes_of(snapshot, i, one));
       expired[i].add(ordinal);
     }
   }

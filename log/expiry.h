@@ -22,8 +22,7 @@ using PinnedRuns = std::map<SequenceNumber, Symbol>;
 using ExpiredRuns = std::vector<OrdinalSet>;
 
 // The rules are asked in this order, each of what the one before has left: a cap holds at every
-// moment, ages and bytes only when somebody looks. All may fail with Corruption (a record's head, an
-// index's table).
+// moment, ages and bytes only when somebody looks. All may fail with Corruption (an index's table).
 
 // Runs of a flow beyond its newest max_per_flow.
 Expected<ExpiredRuns> expired_by_cap(const Snapshot& snapshot, const RetentionPolicy& policy,
@@ -47,8 +46,8 @@ Expected<void> count_flow_runs(const SegmentView& view, const OrdinalSet* except
 Expected<void> count_flow_runs_among(const SegmentView& view, const OrdinalSet& among,
                                      FlowRuns& into);
 
-// The size of the records of `ordinals`.
-Expected<std::uint64_t> record_bytes_of(const Snapshot& snapshot, std::size_t position,
-                                        const OrdinalSet& ordinals);
+// The size of the records of `ordinals`, without those whose heads are damaged.
+std::uint64_t record_bytes_of(const Snapshot& snapshot, std::size_t position,
+                              const OrdinalSet& ordinals);
 
 }  // namespace runlog

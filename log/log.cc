@@ -173,6 +173,11 @@ Expected<Log::Flows> Log::flows() {
       });
   if (added) added = add(*flows.snapshot, true);
   if (!added) return tl::unexpected(added.error());
+  if (impl_->follower) {
+    auto shown = impl_->state().retention->without_expired(std::move(flows.snapshot));
+    if (!shown) return tl::unexpected(shown.error());
+    flows.snapshot = std::move(*shown);
+  }
   auto is_exact = subtract_hidden(*flows.snapshot, flows.table);
   if (!is_exact) return tl::unexpected(is_exact.error());
   if (!*is_exact && !flows.snapshot->incomplete) {
@@ -264,10 +269,8 @@ Expected<void> plan_rule(Snapshot& rest, Expected<ExpiredRuns> expired, SweepRep
   for (std::size_t i = 0; i < expired->size(); ++i) {
     const OrdinalSet& runs = (*expired)[i];
     if (runs.is_empty()) continue;
-    auto bytes = record_bytes_of(rest, i, runs);
-    if (!bytes) return tl::unexpected(bytes.error());
     out.runs += runs.count();
-    out.bytes += *bytes;
+    out.bytes += record_bytes_of(rest, i, runs);
     ++out.segments;
   }
   hide_expired(rest, *expired);

@@ -143,7 +143,7 @@ Expected<std::shared_ptr<const Snapshot>> LogFollower::refresh() {
     if (auto loaded = reload(); !loaded) return tl::unexpected(loaded.error());
   }
   if (auto shown = show_paused(*paused_changed); !shown) return tl::unexpected(shown.error());
-  return state_.current->get();
+  return state_.retention->without_expired(state_.current->get());
 }
 
 }  // namespace runlog

@@ -48,7 +48,7 @@ Expected<void> Retention::restore(Snapshot& snapshot, StoredRetention stored) {
   const RetentionMark mark = stored.mark.value_or(RetentionMark());
   is_stored_ = stored.mark.has_value();
   hidden_to_ = mark.hidden_to;
-  clock_ = ClockGuard(mark.trusted_time, mark.jumped_to);
+  clock_ = stored_clock_ = ClockGuard(mark.trusted_time, mark.jumped_to);
   state_.names->reserve(mark.names_end);
   changed_chunks_.clear();
   stored_chunks_.clear();
@@ -160,9 +160,13 @@ Expected<void> Retention::take_one(Snapshot& next, const NewRecord& record, Hidi
           changed_pins_.insert(pin_key(id));
         }
     } else if (was_visible && policy_.has_cap()) {
-      auto old_flow = flow_of(next, *old_place);
-      if (!old_flow) return tl::unexpected(old_flow.error());
-      caps_.remove(*old_flow);
+      if (const auto old_flow = flow_of(next, *old_place)) {
+        caps_.remove(*old_flow);
+      } else {
+        // Its head is damaged, and the flow that has one run less is not known.
+        hiding.apply();
+        if (auto counted = caps_.count(next, pinned_, record.sequence); !counted) return counted;
+      }
     }
   }
   if (is_pinned || !policy_.has_cap()) return {};
@@ -202,6 +206,20 @@ Retention::View Retention::view() {
     const UnixMs time = clock.look(now);
     return View{std::move(snapshot), policy_, pinned_, time, clock.jumped_to() != 0};
   });
+}
+
+Expected<std::shared_ptr<const Snapshot>> Retention::without_expired(
+    std::shared_ptr<const Snapshot> snapshot) {
+  const View known = view();
+  if (!known.policy.has_age()) return snapshot;
+  auto expired = expired_by_age(*snapshot, known.policy, known.pinned, known.now);
+  if (!expired) return tl::unexpected(expired.error());
+  const bool any = std::any_of(expired->begin(), expired->end(),
+                               [](const OrdinalSet& runs) { return !runs.is_empty(); });
+  if (!any) return snapshot;
+  auto rest = std::make_shared<Snapshot>(*snapshot);
+  hide_expired(*rest, *expired);
+  return rest;
 }
 
 // ---- expiring --------------------------------------------------------------------------------
@@ -265,6 +283,7 @@ Expected<Retention::Found> Retention::find_expired(const Snapshot& snapshot, Uni
 // Takes what was found over into a newer snapshot, whose segments may be others and hide more.
 Expected<void> Retention::hide_found(Snapshot& next, const Found& found) {
   Hiding hiding(next, changed_chunks_);
+  bool recount = false;
   for (std::size_t i = 0; i < found.runs.size(); ++i) {
     const OrdinalSet& runs = found.runs[i];
     if (runs.is_empty()) continue;
@@ -295,13 +314,14 @@ Expected<void> Retention::hide_found(Snapshot& next, const Found& found) {
     while (reader->next({&ordinal, 1}) == 1) {
       const auto place = hiding.find(before.sequence(ordinal));
       if (!place || !hiding.hide(*place) || !policy_.has_cap()) continue;
-      auto flow = flow_of(next, *place);
-      if (!flow) return tl::unexpected(flow.error());
-      caps_.remove(*flow);
+      if (const auto flow = flow_of(next, *place))
+        caps_.remove(*flow);
+      else
+        recount = true;  // its head is damaged
     }
   }
   hiding.apply();
-  return {};
+  return recount ? caps_.count(next, pinned_, next.end) : Expected<void>();
 }
 
 Expected<void> Retention::expire() {
@@ -318,9 +338,13 @@ Expected<void> Retention::expire_locked(bool caps_too) {
   const auto snapshot = state_.current->get();
   auto found = find_expired(*snapshot, now, caps_too || *ended);
   if (!found) return tl::unexpected(found.error());
-  if (found->counts.total() == 0) return {};
-  found->snapshot = snapshot;
   Expected<void> result;
+  if (found->counts.total() == 0) {
+    if (has_clock_moved())
+      state_.current->change([&](Snapshot& next) { result = persist_edit(next); });
+    return result;
+  }
+  found->snapshot = snapshot;
   state_.current->change([&](Snapshot& next) {
     const Snapshot before = next;
     const auto changed_before = changed_chunks_;
@@ -461,6 +485,18 @@ Expected<void> Retention::unpin(std::string_view run_id) {
 
 // ---- writing down ----------------------------------------------------------------------------
 
+// Whether another process should know it: when the clock was last looked at, roughly, and that it
+// jumped. Otherwise a log that is opened now and then would never believe its clock.
+bool Retention::has_clock_moved() const {
+  constexpr UnixMs kEnough = 3'600'000;
+  return state_.current->with_edits_held([&](const auto&) {
+    if (!is_in_use()) return false;
+    return clock_.jumped_to() != stored_clock_.jumped_to() ||
+           clock_.trusted() < stored_clock_.trusted() ||
+           clock_.trusted() >= stored_clock_.trusted() + kEnough;
+  });
+}
+
 bool Retention::is_in_use() const {
   return is_stored_ || policy_.has_any_limit() || !pins_.empty();
 }
@@ -495,6 +531,7 @@ Expected<void> Retention::persist_edit(const Snapshot& next, std::vector<StateEn
   entries.push_back(mark_entry(mark));
   if (auto written = state_.catalog->write_state(entries); !written) return written;
   is_stored_ = true;
+  stored_clock_ = clock_;
   hidden_to_ = next.end;
   stored_chunks_.insert(filled.begin(), filled.end());
   for (const std::uint64_t chunk : emptied) stored_chunks_.erase(chunk);

@@ -72,6 +72,10 @@ class Retention {
     bool clock_jumped = false;
   };
   View view();
+  // `snapshot` as a reader should see it, whose writer may be gone or may not have looked for a
+  // while: without what is too old by now. Errors: Corruption.
+  Expected<std::shared_ptr<const Snapshot>> without_expired(
+      std::shared_ptr<const Snapshot> snapshot);
 
   // Errors: InvalidArgument (see check_policy); DiskFull, IoError, Corruption. The old policy stays.
   Expected<void> set_policy(const RetentionPolicy& policy);
@@ -109,6 +113,7 @@ class Retention {
   OrdinalSet hidden_in_chunk(const Snapshot& snapshot, std::uint64_t chunk) const;
   StateEntry pins_entry(std::uint64_t key) const;
   bool is_in_use() const;
+  bool has_clock_moved() const;
 
   LogState& state_;
 
@@ -124,6 +129,7 @@ class Retention {
   FlowCaps caps_;
   HiddenRuns hidden_;
   bool is_stored_ = false;                     // state/ has a mark
+  ClockGuard stored_clock_;                    // as it says
   SequenceNumber hidden_to_ = 1;               // as the stored mark says
   std::set<std::uint64_t> changed_chunks_;     // of which state/ does not say what is true now
   std::set<std::uint64_t> stored_chunks_;      // that state/ has

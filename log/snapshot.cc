@@ -109,11 +109,13 @@ Expected<std::optional<RecordPlace>> find_from(const Snapshot& snapshot, RecordR
       if (!count) return tl::unexpected(count.error());
       const std::size_t written = std::min(*count, candidates.size());
       for (const Ordinal ordinal : candidates.first(written).subspan(looked_at)) {
-        if (kVisible && view.is_dead(ordinal)) continue;
+        const bool is_dead = view.is_dead(ordinal);
+        if (kVisible && is_dead) continue;
         auto record = reader.read(i, ordinal);
         if (!record) return tl::unexpected(record.error());
         const SequenceNumber sequence = view.sequence(ordinal);
         const auto head = HeadView::open(*record, sequence);
+        if (!head && is_dead) continue;  // no append fails for what nobody sees
         if (!head) return tl::unexpected(reader.with_place(head.error(), i, ordinal));
         if (!head->run_id_is(run_id)) continue;
         return std::optional(RecordPlace{i, ordinal, sequence});

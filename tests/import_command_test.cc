@@ -110,6 +110,7 @@ TEST_CASE("a compressed file that is cut off ends with 3 after what could be rea
 
 TEST_CASE("import stores what a pipe has brought before it waits, and ends well when told to") {
   const CliFolder folder;
+  make_log_that_keeps_all(folder.file("history"));
   folder.write("one", run_line(1, "a", 1) + "nonsense\n" + run_line(2, "a", 2) + "{\"runId\":");
   const CliResult result = run_shell(
       "cd " + folder.path().string() + R"(

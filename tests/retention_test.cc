@@ -364,6 +364,43 @@ TEST_CASE_METHOD(RetentionFixture, "a clock that jumps hides nothing until it ha
   CHECK(visible().empty());
 }
 
+TEST_CASE("a reader does not see what is too old, although no writer has looked since") {
+  TempDir files;
+  const UnixMs real_now = std::chrono::duration_cast<std::chrono::milliseconds>(
+                              std::chrono::system_clock::now().time_since_epoch()).count();
+  LogOptions options;
+  options.retention = age(30 * kDay);
+  options.now = [&] { return real_now - 12 * kHour; };
+  {
+    auto log = *Log::open(files.path(), options);
+    must(log->append(SampleRun("old").started(real_now - 30 * kDay - kHour).run()));
+    must(log->append(SampleRun("young").started(real_now - kDay).run()));
+    CHECK((*log->snapshot())->live() == 2);
+  }
+  auto reader = Log::open_read_only(files.path());
+  must(reader);
+  CHECK((*(*reader)->snapshot())->live() == 1);
+  CHECK(get(*(*reader)->snapshot(), "old").error().code == ErrorCode::NotFound);
+  CHECK((*reader)->flows()->snapshot->live() == 1);
+  CHECK(statistics(**reader, std::nullopt)->front().runs[0] == 1);
+  const auto planned = (*reader)->plan_sweep();
+  must(planned);
+  CHECK(planned->by_age.runs == 1);
+}
+
+TEST_CASE_METHOD(RetentionFixture, "a log that is opened now and then believes its clock in the end") {
+  set(age(10 * kDay));
+  append_some(0, 5);
+  for (int i = 0; i < 4; ++i) {
+    now_ += 3 * kDay;
+    reopen();  // looks, and finds a jump, which the next look confirms
+  }
+  CHECK(visible(*log_) == names(0, 5));
+  now_ += 3 * kDay;
+  reopen();
+  CHECK(visible(*log_).empty());
+}
+
 TEST_CASE_METHOD(RetentionFixture, "a dry run says what a sweep then does, and does nothing") {
   append_some(0, 100);
   RetentionPolicy policy = cap(60);
