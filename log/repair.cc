@@ -5,6 +5,7 @@
 #include "log/paused_check.h"
 #include "log/repair_catalog.h"
 #include "log/repair_segment.h"
+#include "log/retention_check.h"
 #include "log/verification.h"
 
 namespace runlog {
@@ -56,6 +57,11 @@ Expected<void> repair_files(const std::filesystem::path& log, Verification& foun
   if (!catalog) return tl::unexpected(catalog.error());
   if (found.catalog->is_paused_damaged) {
     auto done = repair_paused_runs(**catalog, found.catalog->damaged_paused_keys);
+    if (!done) return tl::unexpected(done.error());
+    append(report.repairs, *done);
+  }
+  if (!found.catalog->damaged_retention_keys.empty()) {
+    auto done = repair_retention(**catalog, found.catalog->damaged_retention_keys);
     if (!done) return tl::unexpected(done.error());
     append(report.repairs, *done);
   }

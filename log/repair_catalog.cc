@@ -11,6 +11,7 @@
 #include "log/lmdb_env.h"
 #include "log/paused_check.h"
 #include "log/repair_segment.h"
+#include "log/retention_check.h"
 #include "log/salvage.h"
 #include "log/segment.h"
 #include "log/verify_segment.h"
@@ -233,7 +234,22 @@ class CatalogRepair {
     return found;
   }
 
+  // Neither does what retention has hidden; the same as above.
+  SalvagedRetention find_retention() const {
+    SalvagedRetention found = salvage_retention(log_ / "state");
+    const fs::path quarantine = log_ / "segments" / "quarantine";
+    std::error_code ignored;
+    fs::path place = quarantine / "state";
+    for (unsigned i = 2; found.is_empty() && fs::exists(place, ignored); ++i) {
+      const fs::path next = quarantine / fmt::format("state.{}", i);
+      if (!fs::exists(next, ignored)) found = salvage_retention(place);
+      place = next;
+    }
+    return found;
+  }
+
   Expected<void> write() {
+    const SalvagedRetention retention = find_retention();
     const SalvagedPausedRuns paused = find_paused_runs();
     auto place = set_aside(log_, log_ / "state", "");
     if (!place) return tl::unexpected(place.error());
@@ -252,11 +268,19 @@ class CatalogRepair {
     for (CatalogEntry& entry : entries_)
       if (done) done = write->put(LmdbTable::kSegments, entry.id, sealed_bytes(entry));
     if (done && !paused.is_empty()) done = write_paused_runs(*write, paused);
+    if (done) done = write_retention(*write, retention);
     if (done) done = write->commit();
     if (!done) return done;
     if (auto synced = sync_directory(log_ / "state"); !synced) return synced;
     done_.push_back(fmt::format("the catalog in '{}' was made again from {} segments",
                                 (log_ / "state").string(), entries_.size()));
+    if (!retention.is_certain)
+      done_.push_back(fmt::format(
+          "{} in the new catalog; look at `runlog retention show` and `runlog pins`, and set what is "
+          "not as it should be",
+          retention.is_empty() ? "no retention policy and no hidden run was found for"
+                               : "what could be found of the retention policy, the hidden runs and "
+                                 "the pins stands"));
     if (!paused.is_empty())
       done_.push_back(fmt::format("{} paused runs were found again{}", paused.runs.size(),
                                   paused.is_certain ? ""

@@ -85,6 +85,8 @@ Expected<void> Retention::restore_records(Snapshot& snapshot, SequenceNumber fro
   for (std::size_t i = 0; i < snapshot.segments.size(); ++i) {
     const SegmentView& view = snapshot.segments[i];
     for (Ordinal ordinal = view.lower_bound(from); ordinal < view.end; ++ordinal) {
+      // After a repair some of them are known to be hidden; below, so is what they supersede.
+      if (view.is_dead(ordinal)) continue;
       const SequenceNumber sequence = view.sequence(ordinal);
       auto record = reader.read(i, ordinal);
       if (!record) return tl::unexpected(record.error());
@@ -144,7 +146,7 @@ Expected<void> Retention::take_one(Snapshot& next, const NewRecord& record, Hidi
     if (!found) return tl::unexpected(found.error());
     flow = *found;
   }
-  bool is_pinned = false;
+  bool is_pinned = pinned_.count(record.sequence) != 0;  // of a record taken once more
   if (record.supersedes != 0) {
     const auto old_place = hiding.find(record.supersedes);
     const bool was_visible = old_place && hiding.hide(*old_place);

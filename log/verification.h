@@ -22,6 +22,7 @@ struct CatalogState {
   std::uint64_t paused_changes = 0;    // see PausedHeader
   std::set<std::uint64_t> damaged_paused_keys;
   bool is_paused_damaged = false;
+  std::set<std::uint64_t> damaged_retention_keys;  // see log/retention_state.h
 };
 
 struct Verification {

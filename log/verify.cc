@@ -8,6 +8,7 @@
 
 #include "log/file_io.h"
 #include "log/paused_check.h"
+#include "log/retention_state.h"
 #include "log/segment.h"
 #include "log/verification.h"
 
@@ -49,6 +50,8 @@ class CatalogCheck {
     paused_.finish(writer == Writer::kNone);
     for (const std::string& problem : paused_.problems())
       damage.push_back(fmt::format("'{}' is damaged: {}", file_.string(), problem));
+    for (const std::string& problem : retention_problems_)
+      damage.push_back(fmt::format("'{}' is damaged: {}", file_.string(), problem));
     if (!problems_.empty()) return std::nullopt;
     state_.paused_changes = paused_.changes();
     state_.damaged_paused_keys = paused_.damaged_keys();
@@ -69,6 +72,7 @@ class CatalogCheck {
     problems_.clear();
     state_ = {};
     paused_ = {};
+    retention_problems_.clear();
     has_identity_ = has_generation_ = false;
   }
 
@@ -89,6 +93,12 @@ class CatalogCheck {
         state_.generation = *generation;
     } else if (table == "t" && key >= kPausedBase) {
       paused_.visit(key, value);
+    } else if (table == "t") {
+      StoredRetention ignored;
+      if (auto taken = take_retention_entry(key, value, ignored); !taken) {
+        retention_problems_.push_back(taken.error().message);
+        state_.damaged_retention_keys.insert(key);
+      }
     } else if (table == "s") {
       const auto entry = read_sealed<CatalogEntry>(value);
       if (!entry || entry->id != key || entry->version != kSegmentFormatVersion)
@@ -101,6 +111,7 @@ class CatalogCheck {
   fs::path file_;
   CatalogState state_;
   PausedCheck paused_;
+  std::vector<std::string> retention_problems_;
   std::vector<std::string> problems_;
   bool has_identity_ = false, has_generation_ = false;
 };
