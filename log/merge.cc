@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <set>
+#include <unordered_set>
 #include <vector>
 
 #include <fmt/format.h>
@@ -35,13 +36,27 @@ const SealedSegment* sealed(const SegmentView& view) {
              : nullptr;
 }
 
-// Copies names, dictionaries and visible records of one input.
+// Copies the visible records of inputs, and the names and dictionaries that these use.
 class Copier {
  public:
   Copier(const Snapshot& snapshot, ActiveSegment& output, const std::atomic<bool>& stop)
       : snapshot_(snapshot), output_(output), stop_(stop) {}
 
   Expected<void> copy(std::size_t position) {
+    if (auto done = copy_records(position); !done) return done;
+    const SegmentView& view = snapshot_.segments[position];
+    return copy_tables(*sealed(view), view.dead == nullptr);
+  }
+
+  Expected<void> finish() {
+    if (!write_) return {};
+    auto done = write_->commit();
+    write_.reset();
+    return done;
+  }
+
+ private:
+  Expected<void> copy_records(std::size_t position) {
     const SegmentView& view = snapshot_.segments[position];
     RecordReader reader(snapshot_);
     for (Ordinal ordinal = 0; ordinal < view.end; ++ordinal) {
@@ -52,16 +67,8 @@ class Copier {
     return {};
   }
 
-  Expected<void> copy_tables(const SealedSegment& input);
+  Expected<void> copy_tables(const SealedSegment& input, bool all);
 
-  Expected<void> finish() {
-    if (!write_) return {};
-    auto done = write_->commit();
-    write_.reset();
-    return done;
-  }
-
- private:
   Expected<void> copy_one(RecordReader& reader, std::size_t position, Ordinal ordinal) {
     const SegmentView& view = snapshot_.segments[position];
     const SequenceNumber sequence = view.sequence(ordinal);
@@ -71,10 +78,25 @@ class Copier {
     if (!checked)
       return tl::unexpected(reader.with_place(checked.error(), position, ordinal));
     const Bytes exact = *checked;
+    // Without hidden records an input uses all of its names.
+    if (view.dead) {
+      auto noted = note_used(exact, sequence);
+      if (!noted) return tl::unexpected(reader.with_place(noted.error(), position, ordinal));
+    }
     if (auto ready = begin_if_needed(); !ready) return ready;
     if (auto copied = output_.copy_record(*write_, sequence, exact); !copied) return copied;
     uncommitted_bytes_ += exact.size();
     return uncommitted_bytes_ < kCopyBytesPerTransaction ? Expected<void>() : finish();
+  }
+
+  Expected<void> note_used(Bytes record, SequenceNumber sequence) {
+    symbols_.clear();
+    const auto dictionary = collect_symbols(record, sequence, *snapshot_.names,
+                                            snapshot_.dictionaries.get(), symbols_);
+    if (!dictionary) return tl::unexpected(dictionary.error());
+    used_symbols_.insert(symbols_.begin(), symbols_.end());
+    used_dictionaries_.insert(*dictionary);
+    return {};
   }
 
   Expected<void> begin_if_needed() {
@@ -91,19 +113,22 @@ class Copier {
   const std::atomic<bool>& stop_;
   std::optional<LmdbWrite> write_;
   std::size_t uncommitted_bytes_ = 0;
+  std::vector<Symbol> symbols_;  // of one record; kept for its memory
+  std::unordered_set<std::uint64_t> used_symbols_, used_dictionaries_;
 };
 
-Expected<void> Copier::copy_tables(const SealedSegment& input) {
+// After the input's records.
+Expected<void> Copier::copy_tables(const SealedSegment& input, bool all) {
   if (auto ready = begin_if_needed(); !ready) return ready;
-  for (const auto& [id, target] : {std::pair(TableId::kNames, LmdbTable::kNames),
-                                   std::pair(TableId::kDictionaries, LmdbTable::kDictionaries)}) {
-    // clang 14 cannot capture a structured binding.
-    auto done = input.for_each_entry(id, [&, table = target](std::uint64_t key, Bytes stored) {
-      return write_->put(table, key, stored);
+  const auto copy_used = [&](TableId id, LmdbTable table,
+                             const std::unordered_set<std::uint64_t>& used) {
+    return input.for_each_entry(id, [&](std::uint64_t key, Bytes stored) {
+      return all || used.count(key) != 0 ? write_->put(table, key, stored) : Expected<void>();
     });
-    if (!done) return done;
-  }
-  return {};
+  };
+  auto done = copy_used(TableId::kNames, LmdbTable::kNames, used_symbols_);
+  if (done) done = copy_used(TableId::kDictionaries, LmdbTable::kDictionaries, used_dictionaries_);
+  return done;
 }
 
 // The hidden sequence numbers that the output must remember: those of all inputs whose runs stand
@@ -130,9 +155,7 @@ Expected<std::shared_ptr<ActiveSegment>> build(LogState& state, const Snapshot& 
   if (!output) return output;
   Copier copier(snapshot, **output, stop);
   for (std::size_t i = choice.first; i < choice.first + choice.count; ++i) {
-    auto done = copier.copy_tables(*sealed(snapshot.segments[i]));
-    if (done) done = copier.copy(i);
-    if (!done) return tl::unexpected(done.error());
+    if (auto done = copier.copy(i); !done) return tl::unexpected(done.error());
     kill_point("merge.after_input");
   }
   if (auto done = copier.finish(); !done) return tl::unexpected(done.error());

@@ -1,6 +1,8 @@
 // Turns the symbols of one record back into names, which live in the log's name table.
 #pragma once
 
+#include <vector>
+
 #include "log/names.h"
 #include "log/record_head.h"
 
@@ -8,7 +10,9 @@ namespace runlog {
 
 class NameReader {
  public:
-  explicit NameReader(const NameTable& names) : names_(names) {}
+  // Adds every symbol that is asked for to `asked`, which may be null.
+  explicit NameReader(const NameTable& names, std::vector<Symbol>* asked = nullptr)
+      : names_(names), asked_(asked) {}
 
   OptionalText text(NameKind kind, const StoredText& stored) {
     if (!stored.present) return std::nullopt;
@@ -17,6 +21,7 @@ class NameReader {
 
   // The name, or an empty text if the table has none; finish() then says so.
   std::string_view name(NameKind kind, Symbol symbol) {
+    if (asked_ != nullptr) asked_->push_back(symbol);
     if (const std::string_view* found = names_.peek(kind, symbol)) return *found;
     all_found_ = false;
     missing_kind_ = kind;
@@ -34,6 +39,7 @@ class NameReader {
 
  private:
   const NameTable& names_;
+  std::vector<Symbol>* asked_;
   bool all_found_ = true;
   NameKind missing_kind_{};
   Symbol missing_symbol_ = 0;

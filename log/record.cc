@@ -169,9 +169,12 @@ Expected<void> run_of_head(const HeadView& head, const HeadFields& fields, NameR
 
 }  // namespace
 
-Expected<void> decode_run(std::span<const std::byte> record, SequenceNumber sequence,
-                          const NameTable& names, const Dictionaries* dictionaries,
-                          TextArena& arena, Run& out) {
+namespace {
+
+// decode_run() through `names`. Returns what the head says that the body needs.
+Expected<HeadFields> decode_through(std::span<const std::byte> record, SequenceNumber sequence,
+                                    NameReader& names, const Dictionaries* dictionaries,
+                                    TextArena& arena, Run& out) {
   const Expected<HeadView> head = HeadView::open(record, sequence);
   if (!head) return tl::unexpected<Error>(head.error());
   HeadFields fields;
@@ -184,14 +187,38 @@ Expected<void> decode_run(std::span<const std::byte> record, SequenceNumber sequ
     return fail(ErrorCode::Corruption, "the body's checksum does not match");
   }
   out = Run();
-  NameReader reader(names);
-  if (Expected<void> read = run_of_head(*head, fields, reader, arena, out); !read) return read;
+  if (Expected<void> read = run_of_head(*head, fields, names, arena, out); !read)
+    return tl::unexpected<Error>(std::move(read.error()));
   if (place.compressed) {
     const auto raw = decompress_body(body, place.dictionary, dictionaries, arena);
     if (!raw) return tl::unexpected<Error>(raw.error());
     body = *raw;
   }
-  return read_body(body, reader, arena, out);
+  if (Expected<void> read = read_body(body, names, arena, out); !read)
+    return tl::unexpected<Error>(std::move(read.error()));
+  return fields;
+}
+
+}  // namespace
+
+Expected<void> decode_run(std::span<const std::byte> record, SequenceNumber sequence,
+                          const NameTable& names, const Dictionaries* dictionaries,
+                          TextArena& arena, Run& out) {
+  NameReader reader(names);
+  const auto fields = decode_through(record, sequence, reader, dictionaries, arena, out);
+  return fields ? Expected<void>() : tl::unexpected<Error>(fields.error());
+}
+
+Expected<std::uint32_t> collect_symbols(std::span<const std::byte> record, SequenceNumber sequence,
+                                        const NameTable& names, const Dictionaries* dictionaries,
+                                        std::vector<Symbol>& out) {
+  TextArena arena;
+  Run run;
+  NameReader reader(names, &out);
+  const auto fields = decode_through(record, sequence, reader, dictionaries, arena, run);
+  if (!fields) return tl::unexpected<Error>(fields.error());
+  if (fields->fingerprint != 0) out.push_back(fields->fingerprint);
+  return fields->dictionary;
 }
 
 }  // namespace runlog

@@ -174,6 +174,12 @@ Expected<void> decode_run(std::span<const std::byte> record, SequenceNumber sequ
                           const NameTable& names, const Dictionaries* dictionaries,
                           TextArena& arena, Run& out);
 
+// Adds the symbols that a record uses to `out`, some of them more than once, and returns the number
+// of the dictionary that its body needs, or 0. Errors: as decode_run.
+Expected<std::uint32_t> collect_symbols(std::span<const std::byte> record, SequenceNumber sequence,
+                                        const NameTable& names, const Dictionaries* dictionaries,
+                                        std::vector<Symbol>& out);
+
 // The record at the front of `bytes`, its head and its body verified but not decoded.
 // Errors: Corruption (says which check failed; the caller adds the place).
 Expected<std::span<const std::byte>> verify_record(std::span<const std::byte> bytes,

@@ -331,6 +331,37 @@ TEST_CASE_METHOD(RetentionFixture, "a sweep unlinks dead segments and merges spa
   CHECK(verified->damage.empty());
 }
 
+TEST_CASE_METHOD(RetentionFixture, "a merge carries on no name that only hidden runs had") {
+  set(cap(1));
+  for (int i = 0; i < 40; ++i) append("run" + std::to_string(i), "common");
+  for (int i = 0; i < 40; ++i)
+    append("once" + std::to_string(i), i % 2 == 0 ? "secret" + std::to_string(i) : "common");
+  RetentionPolicy policy;
+  for (int i = 0; i < 40; i += 2)
+    if (i != 20) policy.flows["secret" + std::to_string(i)].max_age_ms = 1;
+  must(log_->seal_now());
+  now_ += kHour;
+  set(policy);
+  must(log_->sweep());
+  const auto expected = visible();
+  CHECK(expected == std::vector<std::string>{"once20", "once39"});
+  log_.reset();
+  std::size_t found = 0;
+  for (const auto& file : std::filesystem::recursive_directory_iterator(files_.path() / "segments"))
+    if (file.is_regular_file()) {
+      const std::string bytes = read_text(file.path());
+      for (int i = 0; i < 40; i += 2)
+        found += bytes.find("secret" + std::to_string(i)) != std::string::npos;
+    }
+  CHECK(found == 2);  // "secret2" begins "secret20"
+  CHECK(verify_log(files_.path())->damage.empty());
+  reopen();
+  CHECK(visible() == expected);
+  append("new", "another");
+  CHECK(get(*log_->snapshot(), "once20")->run.flow_name == "secret20");
+  CHECK(get(*log_->snapshot(), "new")->run.flow_name == "another");
+}
+
 TEST_CASE_METHOD(RetentionFixture,
                  "what a dropped segment's records superseded stays hidden") {
   append_some(0, 20, "old");
