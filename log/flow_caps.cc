@@ -27,6 +27,16 @@ void FlowCaps::remove(Symbol flow, std::uint64_t runs) {
   if (found != flows_.end()) found->second.runs -= std::min(found->second.runs, runs);
 }
 
+Expected<bool> FlowCaps::is_any_exceeded(const Snapshot& snapshot,
+                                         const RetentionPolicy& policy) const {
+  for (const auto& [flow, known] : flows_) {
+    const auto name = snapshot.names->name(NameKind::kFlow, flow);
+    if (!name) return tl::unexpected(name.error());
+    if (known.runs > std::uint64_t(policy.resolve(*name).max_per_flow)) return true;
+  }
+  return false;
+}
+
 Expected<std::uint64_t> FlowCaps::enforce(Symbol flow, const Snapshot& snapshot,
                                           const RetentionPolicy& policy, const PinnedRuns& pinned,
                                           Hiding& hiding) {

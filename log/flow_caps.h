@@ -25,6 +25,8 @@ class FlowCaps {
   // A run of the flow was hidden.
   void remove(Symbol flow, std::uint64_t runs = 1);
 
+  // Whether any flow has more runs than the policy lets it have. Errors: Corruption.
+  Expected<bool> is_any_exceeded(const Snapshot& snapshot, const RetentionPolicy& policy) const;
   // Hides the flow's oldest runs as long as it has more than the policy lets it have. Returns how
   // many. Errors: Corruption.
   Expected<std::uint64_t> enforce(Symbol flow, const Snapshot& snapshot,

@@ -46,7 +46,7 @@ Expected<std::shared_ptr<Log>> Log::open(const std::filesystem::path& directory,
                                              [&impl] { impl.maintenance->wake(); });
   log->make_paused_runs();
   // What expired while the log was closed. If it cannot be written down now, a sweep does it.
-  (void)impl.writing->retention->expire();
+  (void)impl.writing->retention->expire_after_open();
   return log;
 }
 

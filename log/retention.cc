@@ -331,6 +331,15 @@ Expected<void> Retention::expire() {
   return expire_locked(false);
 }
 
+Expected<void> Retention::expire_after_open() {
+  std::lock_guard lock(mutex_);
+  auto is_exceeded = state_.current->with_edits_held([&](const auto& snapshot) {
+    return caps_.is_any_exceeded(*snapshot, policy_);
+  });
+  if (!is_exceeded) return tl::unexpected(is_exceeded.error());
+  return expire_locked(*is_exceeded);
+}
+
 Expected<void> Retention::expire_locked(bool caps_too) {
   const UnixMs clock = clock_now();
   const UnixMs now =

@@ -87,6 +87,9 @@ class Retention {
 
   // Hides what has expired by now. Errors: Corruption; DiskFull; IoError.
   Expected<void> expire();
+  // The same after opening, when caps may be exceeded too: a process may have died between a change
+  // of the policy or of a pin and its effect.
+  Expected<void> expire_after_open();
   // Runs that the rules have hidden since the log was opened.
   HiddenRuns hidden() const;
 

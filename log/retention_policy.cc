@@ -63,8 +63,7 @@ void write_rules(const RetentionRules& rules, ByteWriter& out) {
   for_each_rule(rules, [&](const auto& rule) { set |= std::uint8_t(rule.has_value() << bit++); });
   out.byte(set);
   for_each_rule(rules, [&](const auto& rule) {
-    // 0 stands for none; a floor of 0 is the same as none.
-    if (rule) out.varint(*rule == kNoLimit ? 0 : std::uint64_t(*rule));
+    if (rule) out.varint(*rule == kNoLimit ? 0 : std::uint64_t(*rule) + 1);
   });
 }
 
@@ -75,7 +74,7 @@ RetentionRules read_rules(ByteReader& in) {
   for_each_rule(rules, [&](auto& rule) {
     if ((set >> bit++ & 1) == 0) return;
     const std::uint64_t value = in.varint();
-    rule = value == 0 || value > std::uint64_t(kNoLimit) ? kNoLimit : std::int64_t(value);
+    rule = value == 0 || value > std::uint64_t(kNoLimit) ? kNoLimit : std::int64_t(value - 1);
   });
   return rules;
 }

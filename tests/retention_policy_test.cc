@@ -69,6 +69,7 @@ TEST_CASE("a policy comes back as it was stored, and nothing else is taken for o
   policy.max_bytes = 10ll << 30;
   policy.flows["lead_routing"].max_per_flow = 1000;
   policy.flows["lead_routing"].min_per_flow = 7;
+  policy.flows["any"].min_per_flow = 0;
   policy.flows["Übergabe"].max_age_ms = kNoLimit;
   auto bytes = encode_policy(policy);
   const auto decoded = decode_policy(bytes);
