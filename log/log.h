@@ -72,7 +72,7 @@ struct SweepReport {
   Runs hidden_before;  // what was hidden already, superseded runs too, and still takes space
   std::uint64_t dropped_segments = 0, merged_segments = 0;
   std::uint64_t freed_bytes = 0, written_bytes = 0;  // of files; a dry run estimates
-  Runs stays;  // visible runs, and the segments left
+  Runs stays;  // visible runs, the segments left, and the runs' share of these files
   UnixMs measured_at = 0;  // what ages are measured from
   // The clock jumped ahead and is not believed yet (see log/clock_guard.h): measured_at lies behind.
   bool clock_jumped = false;

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <fstream>
 #include <iterator>
+#include <string_view>
 
 #include "log/verify.h"
 #include "tests/faults/child_process.h"
@@ -59,7 +60,7 @@ void check_after(const Crash& crash, std::uint64_t seed) {
 
   std::vector<std::string> found;
   {
-    const auto log = open_log(crash.log(), retention_options(now));
+    const auto log = open_log(crash.log(), retention_options(now, seed));
     found = found_in(*log);
     const bool is_before = found == before.ids(), is_after = found == after.ids();
     if (!is_before && !is_after) CHECK(found == before.ids());
@@ -95,8 +96,9 @@ TEST_CASE("a process killed at a named point of a sweep leaves it finished or un
         "retention.after_drop", "retention.mid_drop", "retention.before_merge", "merge.after_input",
         "merge.before_swap", "merge.after_swap", "merge.before_forget",
         "append.before_acknowledge"})
-    for (const int passage : {1, 2, 3, 6}) {
-      const std::uint64_t seed = std::uint64_t(passage) * 7 + 1;
+    for (const int passage : {1, 3}) {
+      const bool is_of_sweep = std::string_view(name).substr(0, 9) == "retention";
+      const std::uint64_t seed = std::uint64_t(passage) * 14 + (is_of_sweep ? 0 : 1);
       const Crash crash;
       const auto ending =
           crash.start(seed, {{"RUNLOG_KILL_POINT", std::string(name) + ":" + std::to_string(passage)}})

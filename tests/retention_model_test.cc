@@ -53,7 +53,7 @@ void live(std::uint64_t seed, std::size_t steps) {
   UnixMs now = 0;
   auto step = next_retention_step(random, model, now, true);
   now = step.now;
-  auto log = open_log(files.path(), retention_options(now));
+  auto log = open_log(files.path(), retention_options(now, seed));
   for (std::size_t i = 0; i < steps; ++i) {
     INFO("seed " << seed << ", step " << i << " of kind " << int(step.kind) << " on " << step.run_id);
     must(perform(*log, step));
@@ -69,7 +69,7 @@ void live(std::uint64_t seed, std::size_t steps) {
     }
     if (random() % 20 == 0) {
       log.reset();
-      log = open_log(files.path(), retention_options(now));
+      log = open_log(files.path(), retention_options(now, seed));
       model.look(now);
       check_against(*log, model);
     }

@@ -15,10 +15,10 @@ int main(int count, char** arguments) {
   using namespace runlog;
   if (count != 5) return 2;
   const int acks = ::open(arguments[2], O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
-  const auto steps = faults::plan_retention(std::strtoull(arguments[3], nullptr, 10),
-                                            std::strtoull(arguments[4], nullptr, 10));
+  const auto seed = std::strtoull(arguments[3], nullptr, 10);
+  const auto steps = faults::plan_retention(seed, std::strtoull(arguments[4], nullptr, 10));
   UnixMs now = steps.front().now;
-  auto log = Log::open(arguments[1], faults::retention_options(now));
+  auto log = Log::open(arguments[1], faults::retention_options(now, seed));
   if (!log) {
     std::fprintf(stderr, "%s\n", log.error().message.c_str());
     return 1;

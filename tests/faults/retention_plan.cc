@@ -205,10 +205,11 @@ Expected<void> perform(Log& log, const RetentionStep& step) {
   return {};
 }
 
-LogOptions retention_options(const UnixMs& now) {
+LogOptions retention_options(const UnixMs& now, std::uint64_t seed) {
   LogOptions options;
   options.segment_runs = 20;
   options.merge_fanout = 3;
+  options.merge = seed % 2 == 1;
   options.retention = RetentionPolicy();
   options.sweep_interval = std::chrono::milliseconds(0);
   options.now = [&now] { return now; };

@@ -73,8 +73,9 @@ std::vector<RetentionStep> plan_retention(std::uint64_t seed, std::size_t steps)
 // Does it to a log whose clock says step.now.
 Expected<void> perform(Log& log, const RetentionStep& step);
 
-// Small segments, no sweep that was not asked for, a clock that says what `now` says.
-LogOptions retention_options(const UnixMs& now);
+// Small segments, no sweep that was not asked for, a clock that says what `now` says. With an even
+// `seed` only sweeps merge, so that more is left for them.
+LogOptions retention_options(const UnixMs& now, std::uint64_t seed);
 
 // What a log shows, in the form of RetentionModel::ids(). Errors: those of list.
 Expected<std::vector<std::string>> visible_ids(Log& log);
