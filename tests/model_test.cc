@@ -5,7 +5,6 @@
 #include <algorithm>
 #include <catch2/catch.hpp>
 #include <cmath>
-#include <cstdlib>
 #include <future>
 #include <map>
 #include <string>
@@ -14,6 +13,7 @@
 #include <fmt/format.h>
 
 #include "tests/follower.h"
+#include "tests/lives.h"
 #include "tests/model.h"
 #include "tests/random_runs.h"
 #include "tests/test_run.h"
@@ -415,22 +415,10 @@ class Life {
   std::vector<Paging> pages_;
 };
 
-std::uint64_t environment_number(const char* name, std::uint64_t otherwise) {
-  const char* const text = std::getenv(name);
-  return text == nullptr ? otherwise : std::strtoull(text, nullptr, 10);
-}
-
 }  // namespace
 
 TEST_CASE("a log answers as a list of all its runs would", "[model]") {
-  const std::uint64_t seed = environment_number("RUNLOG_TEST_SEED", 0);
-  const std::uint64_t lives =
-      seed != 0 ? 1 : kLives * environment_number("RUNLOG_TEST_ROUNDS", 1);
-  for (std::uint64_t i = 1; i <= lives; ++i) {
-    const std::uint64_t this_seed = seed != 0 ? seed : i;
-    INFO("RUNLOG_TEST_SEED=" << this_seed);
-    Life(this_seed).live();
-  }
+  for_each_life(kLives, [](std::uint64_t seed) { Life(seed).live(); });
 }
 
 }  // namespace runlog

@@ -3,13 +3,11 @@
 #include <catch2/catch.hpp>
 
 #include <algorithm>
-#include <fstream>
-#include <iterator>
 
 #include "log/paused_runs.h"
 #include "log/verify.h"
 #include "query/query.h"
-#include "tests/faults/child_process.h"
+#include "tests/faults/crash.h"
 #include "tests/faults/paused_plan.h"
 #include "tests/faults/scenario.h"
 #include "tests/faults/shim_support.h"
@@ -21,25 +19,6 @@ using namespace runlog::faults;
 namespace {
 
 constexpr std::size_t kSteps = 120;
-
-struct Crash {
-  runlog::TempDir dir;
-  std::filesystem::path log() const { return dir.path() / "log"; }
-  std::filesystem::path acks() const { return dir.path() / "acks"; }
-
-  std::unique_ptr<ChildProcess> start(std::uint64_t seed, const Environment& environment) const {
-    return std::make_unique<ChildProcess>(
-        RUNLOG_PAUSED_DRIVER_PATH,
-        std::vector<std::string>{log().string(), acks().string(), std::to_string(seed),
-                                 std::to_string(kSteps)},
-        environment);
-  }
-  std::size_t acknowledged() const {
-    std::ifstream in(acks());
-    return std::size_t(
-        std::count(std::istreambuf_iterator<char>(in), std::istreambuf_iterator<char>(), '\n'));
-  }
-};
 
 PausedContent read_content(Log& log) {
   PausedContent content;
@@ -109,7 +88,7 @@ TEST_CASE("a process killed at a named point of a pause loses nothing", "[faults
         "commit.after_sync", "append.before_acknowledge"})
     for (const int passage : {1, 2, 3, 5, 9, 20}) {
       const std::uint64_t seed = std::uint64_t(passage) * 7 + 1;
-      const Crash crash;
+      const Crash crash(RUNLOG_PAUSED_DRIVER_PATH, kSteps);
       const auto ending =
           crash.start(seed, {{"RUNLOG_KILL_POINT", std::string(name) + ":" + std::to_string(passage)}})
               ->wait();
@@ -125,7 +104,7 @@ TEST_CASE("a process killed at random moments of pauses loses nothing", "[faults
   std::mt19937_64 random(815);
   for (unsigned i = 0; i < 12 * test_rounds(); ++i) {
     const std::uint64_t seed = 1000 + i;
-    const Crash crash;
+    const Crash crash(RUNLOG_PAUSED_DRIVER_PATH, kSteps);
     const auto driver = crash.start(seed, {});
     std::string line;
     for (auto wanted = random() % kSteps; wanted > 0 && driver->read_line(line);) --wanted;

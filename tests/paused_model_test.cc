@@ -1,12 +1,12 @@
 // Long random lives of a log whose runs pause, are claimed, end and are tried again, compared at every
 // step with a model in plain containers. RUNLOG_TEST_SEED and RUNLOG_TEST_ROUNDS as in model_test.cc.
 #include <algorithm>
-#include <cstdlib>
 #include <map>
 #include <random>
 
 #include "query/query.h"
 #include "tests/follower.h"
+#include "tests/lives.h"
 #include "tests/paused_fixture.h"
 
 namespace runlog {
@@ -270,22 +270,10 @@ class Life {
   std::vector<std::pair<std::shared_ptr<const Snapshot>, State>> held_;
 };
 
-std::uint64_t environment_number(const char* name, std::uint64_t otherwise) {
-  const char* const text = std::getenv(name);
-  return text == nullptr ? otherwise : std::strtoull(text, nullptr, 10);
-}
-
 }  // namespace
 
 TEST_CASE("paused runs and records answer as plain containers would", "[model]") {
-  const std::uint64_t seed = environment_number("RUNLOG_TEST_SEED", 0);
-  const std::uint64_t lives =
-      seed != 0 ? 1 : kLives * environment_number("RUNLOG_TEST_ROUNDS", 1);
-  for (std::uint64_t i = 1; i <= lives; ++i) {
-    const std::uint64_t this_seed = seed != 0 ? seed : i;
-    INFO("RUNLOG_TEST_SEED=" << this_seed);
-    Life(this_seed).live();
-  }
+  for_each_life(kLives, [](std::uint64_t seed) { Life(seed).live(); });
 }
 
 }  // namespace runlog

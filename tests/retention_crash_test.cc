@@ -3,12 +3,10 @@
 #include <catch2/catch.hpp>
 
 #include <algorithm>
-#include <fstream>
-#include <iterator>
 #include <string_view>
 
 #include "log/verify.h"
-#include "tests/faults/child_process.h"
+#include "tests/faults/crash.h"
 #include "tests/faults/retention_plan.h"
 #include "tests/faults/shim_support.h"
 #include "tests/log_fixture.h"
@@ -19,25 +17,6 @@ using namespace runlog::faults;
 namespace {
 
 constexpr std::size_t kSteps = 400;
-
-struct Crash {
-  runlog::TempDir dir;
-  std::filesystem::path log() const { return dir.path() / "log"; }
-  std::filesystem::path acks() const { return dir.path() / "acks"; }
-
-  std::unique_ptr<ChildProcess> start(std::uint64_t seed, const Environment& environment) const {
-    return std::make_unique<ChildProcess>(
-        RUNLOG_RETENTION_DRIVER_PATH,
-        std::vector<std::string>{log().string(), acks().string(), std::to_string(seed),
-                                 std::to_string(kSteps)},
-        environment);
-  }
-  std::size_t acknowledged() const {
-    std::ifstream in(acks());
-    return std::size_t(
-        std::count(std::istreambuf_iterator<char>(in), std::istreambuf_iterator<char>(), '\n'));
-  }
-};
 
 std::vector<std::string> found_in(Log& log) {
   const auto ids = visible_ids(log);
@@ -99,7 +78,7 @@ TEST_CASE("a process killed at a named point of a sweep leaves it finished or un
     for (const int passage : {1, 3}) {
       const bool is_of_sweep = std::string_view(name).substr(0, 9) == "retention";
       const std::uint64_t seed = std::uint64_t(passage) * 14 + (is_of_sweep ? 0 : 1);
-      const Crash crash;
+      const Crash crash(RUNLOG_RETENTION_DRIVER_PATH, kSteps);
       const auto ending =
           crash.start(seed, {{"RUNLOG_KILL_POINT", std::string(name) + ":" + std::to_string(passage)}})
               ->wait();
@@ -116,7 +95,7 @@ TEST_CASE("a process killed at random moments of a log's life under retention lo
   std::mt19937_64 random(4712);
   for (unsigned i = 0; i < 8 * test_rounds(); ++i) {
     const std::uint64_t seed = 2000 + i;
-    const Crash crash;
+    const Crash crash(RUNLOG_RETENTION_DRIVER_PATH, kSteps);
     const auto driver = crash.start(seed, {});
     std::string line;
     for (auto wanted = 1 + random() % kSteps; wanted > 0 && driver->read_line(line);) --wanted;

@@ -5,6 +5,7 @@
 #include "query/query.h"
 #include "tests/faults/child_process.h"
 #include "tests/faults/retention_plan.h"
+#include "tests/lives.h"
 #include "tests/log_fixture.h"
 
 using namespace runlog;
@@ -88,5 +89,5 @@ void live(std::uint64_t seed, std::size_t steps) {
 }  // namespace
 
 TEST_CASE("what a log shows is what its policies say, whatever was done to it", "[model]") {
-  for (std::uint64_t seed = 1; seed <= 12 * test_rounds(); ++seed) live(seed, 250);
+  for_each_life(12, [](std::uint64_t seed) { live(seed, 250); });
 }
