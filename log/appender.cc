@@ -15,13 +15,6 @@ namespace {
 // A run's place in the index is fetched so many runs before it is looked up.
 constexpr std::size_t kLookAhead = 8;
 
-UnixMs now_ms(const LogOptions& options) {
-  if (options.now) return options.now();
-  return std::chrono::duration_cast<std::chrono::milliseconds>(
-             std::chrono::system_clock::now().time_since_epoch())
-      .count();
-}
-
 Expected<void> read_run_id(const EncodedRun& run, SequenceNumber sequence, std::string& run_id) {
   const auto head = HeadView::open(run.bytes, sequence);
   if (!head) return tl::unexpected(head.error());
@@ -218,7 +211,7 @@ Expected<void> Appender::decide_all(std::span<CommitRequest* const> group) {
   pending_ids_.clear();
   const auto snapshot = state_.current->get();
   RecordReader reader(*snapshot);
-  const UnixMs now = now_ms(state_.options);
+  const UnixMs now = state_.now();
   for (CommitRequest* const request : group) {
     std::size_t first_unsearched = snapshot->segments.size() - 1;
     while (first_unsearched > 0 &&

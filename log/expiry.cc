@@ -312,7 +312,7 @@ Expected<std::uint64_t> live_bytes(const Snapshot& published, const Snapshot& sn
   const SegmentView& before = published.segments[position];
   if (before.dead) {
     auto done = before.hidden_flows->of(published, position, [&](const FlowTable& hidden) {
-      for (const auto& [flow, counts] : hidden) bytes -= counts.bytes;
+      for (const auto& [flow, counts] : hidden) bytes -= std::min(bytes, counts.bytes);
     });
     if (!done) return tl::unexpected(done.error());
   }

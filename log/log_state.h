@@ -2,6 +2,7 @@
 // merges, the follower that reads beside another process's writer.
 #pragma once
 
+#include <chrono>
 #include <filesystem>
 #include <memory>
 
@@ -27,6 +28,13 @@ struct LogState {
   std::unique_ptr<CurrentSnapshot> current;
   std::unique_ptr<PausedTable> paused;  // null when open for reading
   std::unique_ptr<Retention> retention;
+
+  UnixMs now() const {
+    if (options.now) return options.now();
+    return std::chrono::duration_cast<std::chrono::milliseconds>(
+               std::chrono::system_clock::now().time_since_epoch())
+        .count();
+  }
 
   SegmentHeader header_of(std::uint64_t segment_id, SequenceNumber base) const {
     SegmentHeader header;

@@ -1,7 +1,6 @@
 #include "log/paused_runs.h"
 
 #include <algorithm>
-#include <chrono>
 #include <limits>
 
 #include <fmt/format.h>
@@ -14,12 +13,6 @@
 
 namespace runlog {
 namespace {
-
-UnixMs now_ms() {
-  return std::chrono::duration_cast<std::chrono::milliseconds>(
-             std::chrono::system_clock::now().time_since_epoch())
-      .count();
-}
 
 Error read_only() {
   return {ErrorCode::InvalidArgument, "the log is open for reading only"};
@@ -51,7 +44,7 @@ PausedRunPtr find_paused(const Snapshot& snapshot, std::string_view run_id) {
 
 Expected<void> PausedRuns::save(const SuspendedRun& run) {
   if (appender_ == nullptr) return tl::unexpected(read_only());
-  auto made = make_paused_run(run, now_ms(), state_.options.limits.max_name_bytes);
+  auto made = make_paused_run(run, state_.now(), state_.options.limits.max_name_bytes);
   if (!made) return tl::unexpected(made.error());
   // Records that were queued before must not count as newer.
   if (state_.options.durability == LogOptions::Durability::kInterval)
@@ -101,7 +94,7 @@ Expected<ClaimResult> PausedRuns::claim(std::string_view run_id, OptionalText no
                                                  owner.size(), kMaxOwnerBytes));
   if (!is_utf8(owner))
     return fail(ErrorCode::InvalidArgument, "the owner of a claim is not valid UTF-8");
-  return state_.paused->claim(run_id, node_id, correlation, owner, now_ms());
+  return state_.paused->claim(run_id, node_id, correlation, owner, state_.now());
 }
 
 Expected<bool> PausedRuns::erase(std::string_view run_id) {

@@ -216,41 +216,29 @@ class CatalogRepair {
     return {};
   }
 
-  // They stand in no segment. An earlier repair that did not come to its end has set the state aside
-  // that has them.
-  SalvagedPausedRuns find_paused_runs() const {
-    SalvagedPausedRuns found = salvage_paused_runs(log_ / "state");
+  // What stands in no segment, as `salvage` finds it in a state directory: in this one, or in the
+  // newest that an earlier repair set aside before it came to its end.
+  template <typename Salvage>
+  auto find_in_state(const Salvage& salvage) const {
+    auto found = salvage(log_ / "state");
+    if (!found.is_empty()) return found;
     const fs::path quarantine = log_ / "segments" / "quarantine";
     std::error_code ignored;
-    fs::path place = quarantine / "state";
-    for (unsigned i = 2; found.is_empty() && fs::exists(place, ignored); ++i) {
-      const fs::path next = quarantine / fmt::format("state.{}", i);
-      if (!fs::exists(next, ignored)) {
-        found = salvage_paused_runs(place);
-        found.is_certain = false;
-      }
-      place = next;
+    fs::path newest = quarantine / "state";
+    if (!fs::exists(newest, ignored)) return found;
+    for (unsigned i = 2;; ++i) {
+      fs::path next = quarantine / fmt::format("state.{}", i);
+      if (!fs::exists(next, ignored)) break;
+      newest = std::move(next);
     }
-    return found;
-  }
-
-  // Neither does what retention has hidden; the same as above.
-  SalvagedRetention find_retention() const {
-    SalvagedRetention found = salvage_retention(log_ / "state");
-    const fs::path quarantine = log_ / "segments" / "quarantine";
-    std::error_code ignored;
-    fs::path place = quarantine / "state";
-    for (unsigned i = 2; found.is_empty() && fs::exists(place, ignored); ++i) {
-      const fs::path next = quarantine / fmt::format("state.{}", i);
-      if (!fs::exists(next, ignored)) found = salvage_retention(place);
-      place = next;
-    }
+    found = salvage(newest);
+    if (!found.is_empty()) found.is_certain = false;
     return found;
   }
 
   Expected<void> write() {
-    const SalvagedRetention retention = find_retention();
-    const SalvagedPausedRuns paused = find_paused_runs();
+    const SalvagedRetention retention = find_in_state(salvage_retention);
+    const SalvagedPausedRuns paused = find_in_state(salvage_paused_runs);
     auto place = set_aside(log_, log_ / "state", "");
     if (!place) return tl::unexpected(place.error());
     if (!place->empty())

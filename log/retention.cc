@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <array>
-#include <chrono>
 #include <unordered_set>
 #include <utility>
 
@@ -30,12 +29,6 @@ void hide_stored(const std::map<std::uint64_t, OrdinalSet>& chunks, Hiding& hidi
     while (const std::size_t count = reader->next(batch))
       for (std::size_t i = 0; i < count; ++i) hiding.hide(chunk << kHiddenChunkBits | batch[i]);
   }
-}
-
-UnixMs system_clock_ms() {
-  return std::chrono::duration_cast<std::chrono::milliseconds>(
-             std::chrono::system_clock::now().time_since_epoch())
-      .count();
 }
 
 }  // namespace
@@ -196,12 +189,8 @@ HiddenRuns Retention::hidden() const {
   return state_.current->with_edits_held([&](const auto&) { return hidden_; });
 }
 
-UnixMs Retention::clock_now() {
-  return state_.options.now ? state_.options.now() : system_clock_ms();
-}
-
 Retention::View Retention::view() {
-  const UnixMs now = clock_now();
+  const UnixMs now = state_.now();
   return state_.current->with_edits_held([&](std::shared_ptr<const Snapshot> snapshot) {
     ClockGuard clock = clock_;  // a look that is only asked about changes nothing
     const UnixMs time = clock.look(now);
@@ -247,7 +236,7 @@ Expected<Pin> Retention::pin(std::string_view run_id, std::string_view reason,
     return fail(ErrorCode::InvalidArgument,
                 fmt::format("the reason for a pin is {} bytes long; it must be UTF-8 text of at most "
                             "{}", reason.size(), kMaxPinReasonBytes));
-  const UnixMs now = clock_now();
+  const UnixMs now = state_.now();
   if (until && *until <= now)
     return fail(ErrorCode::InvalidArgument,
                 fmt::format("the pin of run '{}' would have ended already", run_id));

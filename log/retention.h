@@ -102,7 +102,6 @@ class Retention {
   void forget_between(SequenceNumber base, SequenceNumber end);
 
  private:
-  UnixMs clock_now();
   Expected<void> restore_records(Snapshot& snapshot, SequenceNumber from);
   Expected<void> start_tracking(const Snapshot& snapshot, SequenceNumber end);
   Expected<void> take_one(Snapshot& next, const NewRecord& record, Hiding& hiding);

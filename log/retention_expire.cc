@@ -125,7 +125,7 @@ Expected<void> Retention::expire_after_open() {
 }
 
 Expected<void> Retention::expire_locked(bool caps_too) {
-  const UnixMs clock = clock_now();
+  const UnixMs clock = state_.now();
   const UnixMs now =
       state_.current->with_edits_held([&](const auto&) { return clock_.look(clock); });
   auto ended = end_pins(now);
