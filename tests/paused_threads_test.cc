@@ -1,32 +1,13 @@
 // Many threads on the same paused runs: one claim wins, and no snapshot shows a run twice or loses it.
 #include <atomic>
-#include <mutex>
 #include <thread>
 
 #include "query/query.h"
+#include "tests/complaints.h"
 #include "tests/paused_fixture.h"
 
 namespace runlog {
 namespace {
-
-// Catch2's assertions are for one thread, so the others write down what went wrong.
-class Complaints {
- public:
-  void add(const std::string& text) {
-    const std::lock_guard lock(mutex_);
-    if (texts_.size() < 2000) texts_ += text + "\n";
-  }
-  template <typename T>
-  bool check(const Expected<T>& result) {
-    if (!result) add(result.error().message);
-    return result.has_value();
-  }
-  std::string all() const { return texts_; }
-
- private:
-  std::mutex mutex_;
-  std::string texts_;
-};
 
 std::string id_of(unsigned number) { return "run_" + std::to_string(number); }
 
