@@ -46,7 +46,7 @@ Expected<std::shared_ptr<Log>> Log::open(const std::filesystem::path& directory,
                                              [&impl] { impl.maintenance->wake(); });
   log->make_paused_runs();
   // What expired while the log was closed. If it cannot be written down now, a sweep does it.
-  (void)impl.writing->retention->expire_after_open();
+  (void)impl.writing->retention->expire();
   return log;
 }
 
@@ -71,7 +71,7 @@ Expected<void> Log::close() {
   auto done = impl_->appender->close();
   impl_->maintenance->stop();  // it stays for those that wait in it
   impl_->writing->paused->close();
-  if (auto known = impl_->writing->retention->persist(); !known && done) done = known;
+  if (auto known = impl_->writing->retention->close(); !known && done) done = known;
   // Snapshots that readers hold keep their segments; another process may write from here on.
   impl_->writing->lock.reset();
   return done;

@@ -193,7 +193,8 @@ class Log {
   Expected<RetentionPolicy> retention();
   // Replaces it; what it lets go is hidden when this returns, in every answer. A run that was hidden
   // never comes back. Errors: InvalidArgument (the policy makes no sense; says why); DiskFull;
-  // IoError; Corruption. The old policy stays.
+  // IoError; Corruption; Closed. The old policy stays if the new one is refused or cannot be written;
+  // otherwise the new one holds, and a sweep finishes what failed.
   Expected<void> set_retention(const RetentionPolicy& policy);
   // Hides what has expired by now and gives the space of hidden runs back; waits for both.
   // Errors: as wait_idle.
@@ -213,7 +214,7 @@ class Log {
   // Keeps a run from every rule, until a time or for ever; a pinned run counts for no cap. Pinning
   // again replaces reason and end. When the run is superseded, its new record is pinned.
   // Errors: NotFound (no such visible run); InvalidArgument (reason too long, end in the past);
-  // DiskFull; IoError; Corruption.
+  // DiskFull; IoError; Corruption; Closed.
   Expected<Pin> pin(std::string_view run_id, std::string_view reason,
                     std::optional<UnixMs> until = std::nullopt);
   // Lets the rules have it again, at once. Errors: NotFound (not pinned); as pin.

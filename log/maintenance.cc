@@ -109,6 +109,7 @@ void Maintenance::run() {
   using Clock = std::chrono::steady_clock;
   const auto interval = state_.options.sweep_interval;
   auto next_sweep = interval.count() == 0 ? Clock::time_point::max() : Clock::now() + interval;
+  bool is_sweep_left = false;  // by a round that failed
   std::unique_lock lock(mutex_);
   for (;;) {
     const auto has_work = [&] { return stop_ || wanted_; };
@@ -120,13 +121,14 @@ void Maintenance::run() {
     else
       changed_.wait_until(lock, until, has_work);
     if (stop_) return;
-    const bool sweep = sweep_wanted_ || Clock::now() >= next_sweep;
+    const bool sweep = sweep_wanted_ || is_sweep_left || Clock::now() >= next_sweep;
     if (Clock::now() >= next_sweep) next_sweep = Clock::now() + interval;
     wanted_ = sweep_wanted_ = false;
     busy_ = true;
     const bool after_failure = error_.has_value();
     lock.unlock();
     auto done = round(after_failure, sweep);
+    is_sweep_left = sweep && !done;
     lock.lock();
     busy_ = false;
     error_ = done ? std::nullopt
@@ -154,15 +156,13 @@ Expected<void> Maintenance::round(bool after_failure, bool sweep) {
 Expected<void> Maintenance::give_back() {
   while (!stop_) {
     Reclaimed done;
-    if (auto dropped = drop_dead_segments(state_, done); !dropped) return dropped;
+    auto result = drop_dead_segments(state_, done);
     const auto snapshot = state_.current->get();
-    const auto choice = choose_sparse(*snapshot, damaged_);
-    if (choice) {
-      auto merged = pass_over_damage(
+    const auto choice = result ? choose_sparse(*snapshot, damaged_) : std::nullopt;
+    if (choice)
+      result = pass_over_damage(
           merge_sparse(state_, *choice, stop_, done),
           std::span(snapshot->segments).subspan(choice->first, choice->count));
-      if (!merged) return merged;
-    }
     {
       std::lock_guard lock(mutex_);
       reclaimed_.dropped_segments += done.dropped_segments;
@@ -170,6 +170,7 @@ Expected<void> Maintenance::give_back() {
       reclaimed_.freed_bytes += done.freed_bytes;
       reclaimed_.written_bytes += done.written_bytes;
     }
+    if (!result) return result;
     if (!choice) break;
   }
   return state_.retention->persist();

@@ -100,8 +100,8 @@ class PausedRuns {
 
   // Saves `run`, in the place of an entry that is there for the same run, claimed or not. It is
   // newer than every record that was appended before.
-  // Errors: InvalidArgument (no run id or flow name, a name with the limit of encode_run exceeded,
-  // text that is not UTF-8 or not JSON where it must be); TooLarge (over kMaxRunJsonBytes).
+  // Errors: InvalidArgument (no run id or flow name, text that is not UTF-8 or not JSON where it must
+  // be); TooLarge (a name over the limit of encode_run, or more than kMaxRunJsonBytes).
   Expected<void> save(const SuspendedRun& run);
 
   // Errors: NotFound; those of Log::snapshot().
@@ -115,7 +115,7 @@ class PausedRuns {
   // Takes the run for resuming: if it is paused, at this node and with this correlation (absent
   // equals absent alone), it runs from now on, and every other claim is lost until it is saved
   // again. `owner` (UTF-8, at most 1,024 bytes) is kept for whoever has to find out what became of
-  // it. A run that is not there is lost too.
+  // it. A run that is not there is lost too. Errors: TooLarge (the owner).
   Expected<ClaimResult> claim(std::string_view run_id, OptionalText node_id,
                               OptionalText correlation, std::string_view owner);
 
@@ -124,7 +124,8 @@ class PausedRuns {
 
   // Appends the terminal record of a run and then removes its entry, paused or claimed, if there is
   // one. What a crash leaves between the two is finished on the next open. To repeat it is
-  // harmless. Errors: those of Log::append; after OutcomeUnknown, repeat it.
+  // harmless. Errors: those of Log::append. After an error the record may be there and its entry too:
+  // repeat it, or the next open removes the entry.
   Expected<AppendResult> complete(const Run& run);
 
  private:

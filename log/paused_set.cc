@@ -64,10 +64,10 @@ Expected<bool> has_record(const Snapshot& snapshot, RecordReader& reader, const 
     for (const Ordinal ordinal : candidates) {
       if (view.sequence(ordinal) < from) continue;
       const auto record = reader.read(i, ordinal);
-      if (!record) return tl::unexpected(record.error());
-      const auto head = HeadView::open(*record, view.sequence(ordinal));
-      if (!head) return tl::unexpected(reader.with_place(head.error(), i, ordinal));
-      if (head->run_id_is(run.run_id)) return true;
+      const auto head = record ? HeadView::open(*record, view.sequence(ordinal))
+                               : tl::unexpected(record.error());
+      // Of a damaged record nobody knows whether it is the run's; then the pause goes on.
+      if (head && head->run_id_is(run.run_id)) return true;
     }
     if (view.segment->base() <= from) return false;
   }

@@ -219,7 +219,12 @@ Expected<void> PausedTable::write(std::span<const PausedRunPtr> put,
   remove.insert(remove.end(), finished.begin(), finished.end());
   std::sort(remove.begin(), remove.end());
   remove.erase(std::unique(remove.begin(), remove.end()), remove.end());
-  std::erase_if(remove, [&](std::uint64_t number) { return stored_.count(number) == 0; });
+  // A run that ends while it is claimed is noted again by the claim, which finds that out.
+  std::erase_if(remove, [&](std::uint64_t number) {
+    return stored_.count(number) == 0 ||
+           std::any_of(put.begin(), put.end(),
+                       [&](const PausedRunPtr& run) { return run->number == number; });
+  });
   if (put.empty() && remove.empty()) return {};
   kill_point("paused.before_commit");
   if (auto done = store(put, remove); !done) {

@@ -59,9 +59,10 @@ Expected<void> Retention::restore(Snapshot& snapshot, StoredRetention stored) {
   for (Pin& pin : stored.pins) {
     const auto place = places.find(pin.sequence);
     if (!place || places.is_hidden(*place)) continue;  // set aside by a repair
-    auto flow = flow_of(snapshot, *place);
-    if (!flow) return tl::unexpected(flow.error());
-    pinned_[pin.sequence] = *flow;
+    // A damaged record stays pinned; which flow's cap it does not count for is not known.
+    const auto flow = flow_of(snapshot, *place);
+    if (!flow) snapshot.incomplete = true;
+    pinned_[pin.sequence] = flow.value_or(0);
     pins_[pin.run_id] = std::move(pin);
   }
   tracking_ = policy_.has_cap() || !pins_.empty();
@@ -200,8 +201,9 @@ Retention::View Retention::view() {
 
 Expected<std::shared_ptr<const Snapshot>> Retention::without_expired(
     std::shared_ptr<const Snapshot> snapshot) {
+  if (!state_.current->with_edits_held([&](const auto&) { return policy_.has_age(); }))
+    return snapshot;
   const View known = view();
-  if (!known.policy.has_age()) return snapshot;
   auto expired = expired_by_age(*snapshot, known.policy, known.pinned, known.now);
   if (!expired) return tl::unexpected(expired.error());
   const bool any = std::any_of(expired->begin(), expired->end(),
@@ -214,9 +216,14 @@ Expected<std::shared_ptr<const Snapshot>> Retention::without_expired(
 
 // ---- changes ---------------------------------------------------------------------------------
 
+Expected<void> Retention::check_open() const {
+  return closed_ ? fail(ErrorCode::Closed, "the log is closed") : Expected<void>();
+}
+
 Expected<void> Retention::set_policy(const RetentionPolicy& policy) {
   if (auto good = check_policy(policy); !good) return good;
   std::lock_guard lock(mutex_);
+  if (auto open = check_open(); !open) return open;
   Expected<void> result;
   state_.current->change([&](Snapshot& next) {
     // What the old policy has hidden is written down with the new one.
@@ -241,6 +248,7 @@ Expected<Pin> Retention::pin(std::string_view run_id, std::string_view reason,
     return fail(ErrorCode::InvalidArgument,
                 fmt::format("the pin of run '{}' would have ended already", run_id));
   std::lock_guard lock(mutex_);
+  if (auto open = check_open(); !open) return tl::unexpected(open.error());
   Expected<Pin> result;
   state_.current->change([&](Snapshot& next) {
     RecordReader reader(next);
@@ -277,6 +285,7 @@ Expected<Pin> Retention::pin(std::string_view run_id, std::string_view reason,
 
 Expected<void> Retention::unpin(std::string_view run_id) {
   std::lock_guard lock(mutex_);
+  if (auto open = check_open(); !open) return open;
   Expected<void> result;
   state_.current->change([&](Snapshot& next) {
     const auto found = pins_.find(run_id);

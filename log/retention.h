@@ -77,7 +77,8 @@ class Retention {
   Expected<std::shared_ptr<const Snapshot>> without_expired(
       std::shared_ptr<const Snapshot> snapshot);
 
-  // Errors: InvalidArgument (see check_policy); DiskFull, IoError, Corruption. The old policy stays.
+  // Errors: InvalidArgument (see check_policy); DiskFull, IoError, Corruption; Closed. The old policy
+  // stays if the new one is refused or cannot be written; otherwise a sweep finishes what it failed at.
   Expected<void> set_policy(const RetentionPolicy& policy);
   // Errors: NotFound (no such visible run); InvalidArgument (the reason is too long or no text, the
   // end has passed); as set_policy.
@@ -85,11 +86,9 @@ class Retention {
   // Errors: NotFound (it is not pinned); as set_policy.
   Expected<void> unpin(std::string_view run_id);
 
-  // Hides what has expired by now. Errors: Corruption; DiskFull; IoError.
+  // Hides what has expired by now, and what is over a cap because a change of the policy or of a pin
+  // did not come to its effect. Errors: Corruption; DiskFull; IoError; Closed.
   Expected<void> expire();
-  // The same after opening, when caps may be exceeded too: a process may have died between a change
-  // of the policy or of a pin and its effect.
-  Expected<void> expire_after_open();
   // Runs that the rules have hidden since the log was opened.
   HiddenRuns hidden() const;
 
@@ -100,6 +99,8 @@ class Retention {
   // Segments between two sequence numbers were merged or dropped: what was hidden there need not be
   // remembered any more.
   void forget_between(SequenceNumber base, SequenceNumber end);
+  // persist(); whatever would change state/ later fails with Closed. Errors: as persist.
+  Expected<void> close();
 
  private:
   Expected<void> restore_records(Snapshot& snapshot, SequenceNumber from);
@@ -107,7 +108,9 @@ class Retention {
   Expected<void> take_one(Snapshot& next, const NewRecord& record, Hiding& hiding);
   Expected<Symbol> flow_of(const Snapshot& snapshot, Hiding::Place place) const;
   Expected<bool> end_pins(UnixMs now);
+  Expected<void> check_open() const;
   Expected<void> expire_locked(bool caps_too);
+  Expected<void> persist_locked(bool always);
   struct Found;
   Expected<Found> find_expired(const Snapshot& snapshot, UnixMs now, bool caps_too);
   Expected<void> hide_found(Snapshot& next, const Found& found);
@@ -122,6 +125,7 @@ class Retention {
   // One change of policy or pins, or one look for what has expired, at a time. Taken before the
   // edit lock of state_.current, which guards everything below.
   mutable std::mutex mutex_;
+  bool closed_ = false;
 
   RetentionPolicy policy_;
   ClockGuard clock_;

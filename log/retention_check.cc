@@ -28,11 +28,12 @@ RetentionMark from_the_start(const std::optional<RetentionMark>& mark) {
   return start;
 }
 
-// Adds an entry to what was found; of what can be there once the first stays.
-void keep(StoredRetention& found, std::uint64_t key, Bytes value) {
+// Adds an entry to what was found; of what can be there once the first stays. False if it is
+// retention's and cannot be read.
+bool keep(StoredRetention& found, std::uint64_t key, Bytes value) {
   StoredRetention one;
   const auto taken = take_retention_entry(key, value, one);
-  if (!taken || !*taken) return;
+  if (!taken || !*taken) return taken.has_value();
   if (one.policy && !found.policy) found.policy = std::move(one.policy);
   if (one.mark) {
     RetentionMark& mark = found.mark ? *found.mark : found.mark.emplace();
@@ -46,6 +47,7 @@ void keep(StoredRetention& found, std::uint64_t key, Bytes value) {
                                       [&](const Pin& known) { return known.run_id == pin.run_id; });
     if (!is_known) found.pins.push_back(std::move(pin));
   }
+  return true;
 }
 
 }  // namespace
@@ -84,10 +86,11 @@ SalvagedRetention salvage_retention(const std::filesystem::path& state_directory
     return found;
   }
   const Bytes bytes = (*mapping)->bytes();
+  bool is_whole = true;
   const auto in_tree = [&](const std::string& table, std::uint64_t key, Bytes value) {
-    if (table == "t") keep(found.stored, key, value);
+    if (table == "t" && !keep(found.stored, key, value)) is_whole = false;
   };
-  found.is_certain = bool(check_lmdb_image(bytes, file, in_tree));
+  found.is_certain = bool(check_lmdb_image(bytes, file, in_tree)) && is_whole;
   if (found.is_certain) return found;
   scan_lmdb_leaves(bytes,
                    [&](std::uint64_t key, Bytes value) { keep(found.stored, key, value); });

@@ -18,12 +18,12 @@ namespace runlog {
 Expected<std::vector<std::string>> repair_retention(Catalog& catalog,
                                                     const std::set<std::uint64_t>& damaged_keys);
 
-// What can still be read in a damaged state/: that of its newest transaction if its tree is sound.
+// What can still be read in a damaged state/: that of its newest transaction if it is whole.
 // Otherwise whatever proves itself: every run that was ever hidden, any policy that was set, and
 // pins, some of which may have been removed.
 struct SalvagedRetention {
   StoredRetention stored;
-  bool is_certain = true;  // the tree was sound
+  bool is_certain = true;  // the tree and every entry were sound
   bool is_empty() const;
 };
 SalvagedRetention salvage_retention(const std::filesystem::path& state_directory);

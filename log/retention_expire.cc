@@ -112,11 +112,7 @@ Expected<void> Retention::hide_found(Snapshot& next, const Found& found) {
 
 Expected<void> Retention::expire() {
   std::lock_guard lock(mutex_);
-  return expire_locked(false);
-}
-
-Expected<void> Retention::expire_after_open() {
-  std::lock_guard lock(mutex_);
+  if (auto open = check_open(); !open) return open;
   auto is_exceeded = state_.current->with_edits_held([&](const auto& snapshot) {
     return caps_.is_any_exceeded(*snapshot, policy_);
   });
@@ -166,7 +162,6 @@ Expected<bool> Retention::end_pins(UnixMs now) {
   state_.current->change([&](Snapshot& next) {
     const auto pins_before = pins_;
     const auto pinned_before = pinned_;
-    std::vector<StateEntry> entries;
     for (auto pin = pins_.begin(); pin != pins_.end();) {
       if (!pin->second.until || *pin->second.until > now) {
         ++pin;

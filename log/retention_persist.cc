@@ -26,6 +26,17 @@ bool Retention::is_in_use() const {
 
 Expected<void> Retention::persist(bool always) {
   std::lock_guard lock(mutex_);
+  return persist_locked(always);
+}
+
+Expected<void> Retention::close() {
+  std::lock_guard lock(mutex_);
+  if (closed_) return {};
+  closed_ = true;
+  return persist_locked(false);
+}
+
+Expected<void> Retention::persist_locked(bool always) {
   Expected<void> result;
   state_.current->change([&](Snapshot& next) {
     const bool is_known = changed_chunks_.empty() && changed_pins_.empty() &&

@@ -74,7 +74,7 @@ std::uint64_t pin_key(std::string_view run_id) {
 
 Expected<bool> take_retention_entry(std::uint64_t key, Bytes value, StoredRetention& into) {
   const bool is_hidden = key >= kHiddenKey && key < kPinKey;
-  const bool is_pin = key >= kPinKey && key < kPinKey + kHiddenKey;
+  const bool is_pin = key >= kPinKey && key < kRetentionKeysEnd;
   if (key != kPolicyKey && key != kMarkKey && !is_hidden && !is_pin) return false;
   const auto content = content_of(key, value);
   const auto damaged = [&](const char* what) {
@@ -103,6 +103,7 @@ Expected<StoredRetention> load_retention(const Catalog& catalog) {
   StoredRetention stored;
   Expected<void> result;
   auto read = catalog.read_state([&](std::uint64_t key, Bytes value) {
+    if (key >= kRetentionKeysEnd) return false;  // paused runs
     auto taken = take_retention_entry(key, value, stored);
     if (!taken)
       result = fail(ErrorCode::Corruption, fmt::format("'{}' is damaged: {}",

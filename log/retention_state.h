@@ -23,6 +23,7 @@ inline constexpr std::uint64_t kPolicyKey = 3;
 inline constexpr std::uint64_t kMarkKey = 4;
 inline constexpr std::uint64_t kHiddenKey = 1ull << 56;  // + chunk
 inline constexpr std::uint64_t kPinKey = 1ull << 57;     // + the low 56 bits of the run id's hash
+inline constexpr std::uint64_t kRetentionKeysEnd = kPinKey + (1ull << 56);
 inline constexpr unsigned kHiddenChunkBits = 16;
 
 inline std::uint64_t hidden_chunk_of(SequenceNumber sequence) {

@@ -31,6 +31,7 @@ Expected<void> drop_dead_segments(LogState& state, Reclaimed& done) {
   std::vector<CatalogEntry> entries;
   std::vector<std::uint64_t> ids;
   SequenceNumber base = 0, end = 0;
+  std::uint64_t bytes = 0;
   const auto snapshot = state.current->get();
   for (const SegmentView& view : snapshot->segments) {
     if (!is_sealed(view) || view.live() > 0) continue;
@@ -42,7 +43,7 @@ Expected<void> drop_dead_segments(LogState& state, Reclaimed& done) {
     end = static_cast<const SealedSegment&>(*view.segment).footer().end;
     entries.push_back(entry);
     ids.push_back(entry.id);
-    done.freed_bytes += file_size(view);
+    bytes += file_size(view);
   }
   if (ids.empty()) return {};
   // What goes may be all that says that an older run is hidden, or how a flow's runs were counted.
@@ -56,6 +57,7 @@ Expected<void> drop_dead_segments(LogState& state, Reclaimed& done) {
   state.current->change(
       [&](Snapshot& next) { std::erase_if(next.segments, is_dropped); });
   done.dropped_segments += ids.size();
+  done.freed_bytes += bytes;
   state.retention->forget_between(base, end);
   // Readers that still hold the segments keep their mappings; the names go now.
   for (const std::uint64_t id : ids) {

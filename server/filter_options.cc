@@ -13,18 +13,6 @@ namespace {
 
 constexpr const char* kGroup = "Which runs (all conditions must hold)";
 
-RunStatus parse_status(std::string name, bool with_live) {
-  std::replace(name.begin(), name.end(), '-', '_');
-  for (unsigned i = 0; i < kRunStatusCount; ++i) {
-    if (name == status_name(RunStatus(i))) return RunStatus(i);
-  }
-  if (with_live && name == "paused") return RunStatus::kPaused;
-  if (with_live && name == "running") return RunStatus::kRunning;
-  throw CLI::ValidationError(
-      "--status", fmt::format("'{}' is not one of completed, failed, cancelled, timed_out{}", name,
-                              with_live ? ", paused, running" : ""));
-}
-
 std::pair<std::string, std::string> parse_label(const std::string& text) {
   const std::size_t equals = text.find('=');
   if (equals == std::string::npos || equals == 0) {
@@ -63,6 +51,18 @@ CLI::Option* add_repeated(CLI::App& command, const std::string& name,
 }
 
 }  // namespace
+
+RunStatus parse_status(std::string name, bool with_live) {
+  std::replace(name.begin(), name.end(), '-', '_');
+  for (unsigned i = 0; i < kRunStatusCount; ++i) {
+    if (name == status_name(RunStatus(i))) return RunStatus(i);
+  }
+  if (with_live && name == "paused") return RunStatus::kPaused;
+  if (with_live && name == "running") return RunStatus::kRunning;
+  throw CLI::ValidationError(
+      "--status", fmt::format("'{}' is not one of completed, failed, cancelled, timed_out{}", name,
+                              with_live ? ", paused, running" : ""));
+}
 
 std::string refuse_empty(const std::string& value) {
   return value.empty() ? "the value is empty" : "";

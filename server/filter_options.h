@@ -16,6 +16,10 @@ namespace runlog {
 // command knows paused and running runs too.
 void add_filter_options(CLI::App& command, Filter& filter, bool with_live);
 
+// The status that `--status` names, with - or _ between words. `with_live`: paused and running too.
+// Throws CLI::ValidationError for any other name.
+RunStatus parse_status(std::string name, bool with_live);
+
 // A check for options. An empty value usually is a shell variable that was not set; taking it as
 // "no condition" would answer another question.
 std::string refuse_empty(const std::string& value);

@@ -61,12 +61,7 @@ void print_for_people(const PausedPage& page, const PausedListOptions& options, 
                    {run->correlation.value_or("")}, {run->owner}});
   console.out.write(table.render(console.screen));
   if (page.next_before == 0) return;
-  const std::string footer = fmt::format("the next: {} --cursor {}", options.invocation,
-                                         page.next_before);
-  if (console.screen.is_terminal())
-    console.out.write(console.screen.paint(footer, Style::kDim) + "\n");
-  else
-    console.err.write(footer + "\n");
+  remark(console, fmt::format("the next: {} --cursor {}", options.invocation, page.next_before));
 }
 
 // ---- lines of JSON ---------------------------------------------------------------------------

@@ -4,6 +4,7 @@
 #include <CLI/CLI.hpp>
 #include <fmt/format.h>
 
+#include "server/filter_options.h"
 #include "server/paused_commands.h"
 
 namespace runlog {
@@ -42,10 +43,6 @@ class PausedCommandLine {
   Command& command_;
   const std::function<void(CLI::App& command)>& finish_;
 };
-
-std::string refuse_empty(const std::string& value) {
-  return value.empty() ? "the value is empty" : "";
-}
 
 void add_run_id(CLI::App& command, std::string& run_id) {
   command.add_option("RUN_ID", run_id, "The run")->required()->check(refuse_empty)->type_name("");

@@ -65,7 +65,7 @@ struct PinsOptions {
 };
 ExitCode run_pins(const LogPlace& place, const PinsOptions& options, Console& console);
 
-// What the rules that hid `hidden` runs are, in words: "12 for their age, 3 beyond their flow's cap".
+// What the rules that hid `hidden` runs are, in words: "12 past max-age, 3 beyond max-per-flow".
 std::string reasons_of(const Log::Hidden& hidden);
 
 // What the options of all of them are parsed into.

@@ -67,13 +67,6 @@ void add_rule(CLI::App& command, const std::string& name, const std::string& typ
   command.add_option_function<std::string>(name, take, help)->type_name(type);
 }
 
-RunStatus read_status(const std::string& name) {
-  for (unsigned i = 0; i < kRunStatusCount; ++i)
-    if (name == status_name(RunStatus(i))) return RunStatus(i);
-  throw CLI::ValidationError(
-      "--status", fmt::format("'{}' is not one of completed, failed, cancelled, timed_out", name));
-}
-
 // ---- commands --------------------------------------------------------------------------------
 
 class RetentionCommandLine {
@@ -123,7 +116,7 @@ void add_set(RetentionCommandLine& line, CLI::App& retention, RetentionSetOption
       ->type_name("F");
   set.add_option_function<std::string>(
          "--status",
-         [&options](const std::string& name) { options.status = read_status(name); },
+         [&options](const std::string& name) { options.status = parse_status(name, false); },
          "The age of runs with this status alone: completed, failed, cancelled or timed_out")
       ->type_name("S");
 }

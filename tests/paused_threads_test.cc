@@ -1,5 +1,6 @@
 // Many threads on the same paused runs: one claim wins, and no snapshot shows a run twice or loses it.
 #include <atomic>
+#include <random>
 #include <thread>
 
 #include "query/query.h"
@@ -126,6 +127,49 @@ TEST_CASE("a save that races with the run's record is before it or after it, for
   }
   const auto log = open_log(dir.path());
   for (unsigned i = 0; i < was_paused.size(); ++i) CHECK(is_paused(*log, id_of(i)) == was_paused[i]);
+}
+
+TEST_CASE("runs that end while they are claimed leave the paused runs whole", "[threads]") {
+  constexpr unsigned kRounds = 40;
+  TempDir dir;
+  Complaints complaints;
+  // A claim copies the entry, so that a large one gives its run the time to end.
+  std::string variables = "\"";
+  std::mt19937 random(1);
+  while (variables.size() < 4'000'000) variables += char('a' + random() % 26);
+  variables += '"';
+  {
+    const auto log = open_log(dir.path());
+    for (unsigned round = 0; round < kRounds; ++round) {
+      const std::string id = id_of(round);
+      SuspendedRun paused;
+      paused.run_id = id;
+      paused.flow_name = "leave_approval";
+      paused.node_id = "hold";
+      paused.variables_json = variables;
+      must(log->paused().save(paused));
+      std::atomic<unsigned> ready{0};
+      const auto together = [&] {
+        ready.fetch_add(1);
+        while (ready.load() < 2) std::this_thread::yield();
+      };
+      std::thread ending([&] {
+        const SampleRun run(id, "leave_approval");
+        together();
+        complaints.check(log->append(run.run()));
+      });
+      together();
+      // Each round a little later, so that some claim meets the commit's end.
+      for (unsigned turn = 0; turn < round * 20; ++turn) std::this_thread::yield();
+      complaints.check(log->paused().claim(id, "hold", std::nullopt, "engine"));
+      ending.join();
+    }
+    must(log->close());
+  }
+  CHECK(complaints.all() == "");
+  const auto log = Log::open_read_only(dir.path());
+  must(log);
+  CHECK((*log)->describe().paused == 0);
 }
 
 }  // namespace runlog

@@ -243,3 +243,17 @@ TEST_CASE_METHOD(RetentionFixture, "a log that is opened now and then believes i
   reopen();
   CHECK(visible(*log_).empty());
 }
+
+TEST_CASE_METHOD(RetentionFixture, "a closed log changes no policy, no pin and hides nothing") {
+  set(cap(5));
+  append_some(0, 3);
+  must(log_->pin("flow1", "an audit"));
+  must(log_->close());
+  const auto other = open_log(files_.path(), options_);
+  CHECK(log_->set_retention(cap(1)).error().code == ErrorCode::Closed);
+  CHECK(log_->pin("flow2", "late").error().code == ErrorCode::Closed);
+  CHECK(log_->unpin("flow1").error().code == ErrorCode::Closed);
+  CHECK(log_->hide_expired().error().code == ErrorCode::Closed);
+  CHECK(*other->retention() == cap(5));
+  CHECK(other->pins()->size() == 1);
+}
