@@ -14,14 +14,18 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* input, std::size_t siz
   if (read && write_cursor(*read) != text) std::abort();
 
   // The input as a cursor's content, and as a change to its text.
-  if (size < sizeof(Cursor) + 2) return 0;
+  constexpr std::size_t kContent = 3 * 8 + 1;
+  if (size < kContent + 2) return 0;
   Cursor cursor;
-  std::memcpy(&cursor, input, sizeof cursor);
+  std::memcpy(&cursor.log_id, input, 8);
+  std::memcpy(&cursor.request, input + 8, 8);
+  std::memcpy(&cursor.last, input + 16, 8);
+  cursor.is_live = (input[24] & 1) != 0;
   std::string written = write_cursor(cursor);
   const auto back = read_cursor(written);
   if (!back || !(*back == cursor)) std::abort();
   const std::string original = written;
-  for (std::size_t i = sizeof cursor; i + 1 < size; i += 2) {
+  for (std::size_t i = kContent; i + 1 < size; i += 2) {
     written[input[i] % written.size()] = char(input[i + 1]);
   }
   const auto changed = read_cursor(written);
