@@ -3,6 +3,7 @@
 #include <cerrno>
 #include <chrono>
 #include <cstdio>
+#include <cstdlib>
 #include <cstring>
 #include <fcntl.h>
 #include <sys/file.h>
@@ -36,6 +37,19 @@ Expected<void> sync_path(const std::filesystem::path& path, int flags, const cha
   Descriptor descriptor(::open(path.c_str(), flags | O_CLOEXEC));
   if (descriptor.get() < 0) return tl::unexpected(system_error(errno, deed, path));
   if (::fsync(descriptor.get()) != 0) return tl::unexpected(system_error(errno, deed, path));
+  return {};
+}
+
+Expected<void> write_part(const Descriptor& descriptor, const FilePart& part,
+                          const std::filesystem::path& file) {
+  for (std::size_t done = 0; done < part.bytes.size();) {
+    const ssize_t written = ::pwrite(descriptor.get(), part.bytes.data() + done,
+                                     part.bytes.size() - done, off_t(part.offset + done));
+    if (written < 0 && errno == EINTR) continue;
+    if (written <= 0)
+      return tl::unexpected(system_error(written < 0 ? errno : EIO, "write to", file));
+    done += std::size_t(written);
+  }
   return {};
 }
 
@@ -99,16 +113,25 @@ Expected<void> write_parts(const std::filesystem::path& file, std::span<const Fi
   Descriptor descriptor(::open(file.c_str(), O_RDWR | O_CLOEXEC));
   if (descriptor.get() < 0) return tl::unexpected(system_error(errno, "open", file));
   for (const FilePart& part : parts)
-    for (std::size_t done = 0; done < part.bytes.size();) {
-      const ssize_t written = ::pwrite(descriptor.get(), part.bytes.data() + done,
-                                       part.bytes.size() - done, off_t(part.offset + done));
-      if (written < 0 && errno == EINTR) continue;
-      if (written <= 0)
-        return tl::unexpected(system_error(written < 0 ? errno : EIO, "write to", file));
-      done += std::size_t(written);
-    }
+    if (auto written = write_part(descriptor, part, file); !written) return written;
   if (::fdatasync(descriptor.get()) != 0) return tl::unexpected(system_error(errno, "sync", file));
   return {};
+}
+
+Expected<void> replace_file(const std::filesystem::path& file, std::span<const std::byte> bytes,
+                            unsigned permissions) {
+  std::string unfinished = file.string() + ".XXXXXX";
+  Descriptor descriptor(::mkostemp(unfinished.data(), O_CLOEXEC));
+  if (descriptor.get() < 0) return tl::unexpected(system_error(errno, "create", file));
+  auto done = write_part(descriptor, {0, bytes}, unfinished);
+  if (done && (::fchmod(descriptor.get(), permissions) != 0 || ::fsync(descriptor.get()) != 0 ||
+               ::rename(unfinished.c_str(), file.c_str()) != 0))
+    done = tl::unexpected(system_error(errno, "replace", file));
+  if (!done) {
+    ::unlink(unfinished.c_str());
+    return done;
+  }
+  return sync_directory(file.parent_path());
 }
 
 Expected<void> sync_file(const std::filesystem::path& file) {
@@ -126,6 +149,14 @@ Expected<void> remove_directory(const std::filesystem::path& directory) {
     return tl::unexpected(system_error(error.value(), "list the directory", directory));
   if (::rmdir(directory.c_str()) != 0 && errno != ENOENT)
     return tl::unexpected(system_error(errno, "remove the directory", directory));
+  return sync_directory(directory.parent_path());
+}
+
+Expected<void> remove_tree(const std::filesystem::path& directory) {
+  std::error_code error;
+  std::filesystem::remove_all(directory, error);
+  if (error)
+    return tl::unexpected(system_error(error.value(), "remove the directory", directory));
   return sync_directory(directory.parent_path());
 }
 

@@ -41,12 +41,21 @@ struct FilePart {
 // Overwrites pieces of an existing file and syncs it. Errors: NotFound; IoError; DiskFull.
 Expected<void> write_parts(const std::filesystem::path& file, std::span<const FilePart> parts);
 
+// Gives `file` this content, as a whole or not at all, and these permissions: whoever reads it sees
+// what was there before or all of `bytes`. Errors: IoError; DiskFull; NotFound (no such directory).
+Expected<void> replace_file(const std::filesystem::path& file, std::span<const std::byte> bytes,
+                            unsigned permissions);
+
 // Makes a file's content durable. Errors: IoError; NotFound.
 Expected<void> sync_file(const std::filesystem::path& file);
 
 // Removes a directory with the plain files in it, then syncs the parent. Succeeds if it is not
 // there. Errors: IoError.
 Expected<void> remove_directory(const std::filesystem::path& directory);
+
+// Removes a directory and all that is in it, however deep, then syncs the parent. Follows no symbolic
+// link. Succeeds if it is not there. Errors: IoError.
+Expected<void> remove_tree(const std::filesystem::path& directory);
 
 // Moves a directory and syncs both parents. Errors: IoError; NotFound.
 Expected<void> move_directory(const std::filesystem::path& from, const std::filesystem::path& to);

@@ -1,7 +1,6 @@
 #include "server/open_log.h"
 
 #include <algorithm>
-#include <filesystem>
 
 #include <fmt/format.h>
 
@@ -16,6 +15,11 @@ bool is_tenant_name(std::string_view name) {
          });
 }
 
+bool is_log(const std::filesystem::path& directory) {
+  std::error_code ignored;
+  return std::filesystem::exists(directory / "state" / "data.mdb", ignored);
+}
+
 Error no_log_at(const LogPlace& place) {
   return {ErrorCode::NotFound,
           fmt::format("no log at {}; `runlog import` creates one", place.directory().string())};
@@ -28,9 +32,7 @@ Expected<std::shared_ptr<Log>> open_for_reading(const LogPlace& place) {
 }
 
 Expected<std::shared_ptr<Log>> open_for_changing(const LogPlace& place) {
-  std::error_code ignored;
-  if (!std::filesystem::exists(place.directory() / "state" / "data.mdb", ignored))
-    return tl::unexpected(no_log_at(place));
+  if (!is_log(place.directory())) return tl::unexpected(no_log_at(place));
   return Log::open(place.directory());
 }
 

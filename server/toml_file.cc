@@ -1,0 +1,38 @@
+#include "server/toml_file.h"
+
+#include <fmt/format.h>
+
+#include "log/file_io.h"
+
+namespace runlog {
+namespace {
+
+constexpr std::size_t kMostBytes = 16u << 20;
+
+std::string place(const std::filesystem::path& file, const toml::source_region& source) {
+  return fmt::format("{}, line {}", file.string(), source.begin.line);
+}
+
+}  // namespace
+
+Expected<toml::table> read_toml(const std::filesystem::path& file) {
+  auto mapping = FileMapping::open(file);
+  if (!mapping) return tl::unexpected(mapping.error());
+  const auto bytes = (*mapping)->bytes();
+  if (bytes.size() > kMostBytes)
+    return fail(ErrorCode::TooLarge, fmt::format("{} is larger than 16 MiB", file.string()));
+  try {
+    return toml::parse(
+        std::string_view(reinterpret_cast<const char*>(bytes.data()), bytes.size()));
+  } catch (const toml::parse_error& error) {
+    return fail(ErrorCode::InvalidArgument,
+                fmt::format("{}: {}", place(file, error.source()), error.description()));
+  }
+}
+
+tl::unexpected<Error> fail_at(const toml::node& node, const std::filesystem::path& file,
+                              ErrorCode code, std::string what) {
+  return fail(code, fmt::format("{}: {}", place(file, node.source()), what));
+}
+
+}  // namespace runlog
