@@ -1,4 +1,5 @@
 // ISO 8601 in and out, without the C library's time zones and locales.
+#include "log/json_writer.h"
 #include "log/run_json.h"
 
 namespace runlog {
@@ -135,6 +136,12 @@ bool scan_zone(Scanner& in, std::int64_t& offset_ms) {
 }  // namespace
 
 std::string format_time(UnixMs time) {
+  std::string out;
+  append_time(time, out);
+  return out;
+}
+
+void append_time(UnixMs time, std::string& out) {
   std::int64_t days = time / kMsPerDay;
   std::int64_t ms = time % kMsPerDay;
   if (ms < 0) {
@@ -152,12 +159,13 @@ std::string format_time(UnixMs time) {
   put_digits(text + 20, 3, of_day % 1000);
   if (date.year >= 0 && date.year <= 9999) {
     put_digits(text, 4, std::uint64_t(date.year));
-    return std::string(text, sizeof text - 1);
+    out.append(text, sizeof text - 1);
+    return;
   }
   // ECMAScript's form of years beyond four digits: a sign and six digits, or as many as it takes.
   std::string year = std::to_string(date.year < 0 ? -date.year : date.year);
   if (year.size() < 6) year.insert(0, 6 - year.size(), '0');
-  return (date.year < 0 ? "-" : "+") + year + (text + 4);
+  out.append(date.year < 0 ? "-" : "+").append(year).append(text + 4);
 }
 
 Expected<UnixMs> parse_time(std::string_view text, bool* exact) {

@@ -2,6 +2,7 @@
 // take the place of a field of the same name.
 #pragma once
 
+#include <charconv>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -11,6 +12,9 @@
 #include "log/run_json.h"
 
 namespace runlog {
+
+// Appends what format_time() returns.
+void append_time(UnixMs time, std::string& out);
 
 // Puts values, keys and commas in their places. (Not RapidJSON's: in Debian's release its writer
 // does arithmetic on a null pointer, which the sanitizers refuse.)
@@ -24,7 +28,15 @@ class JsonWriter {
   }
   void number(std::int64_t value) {
     separate();
-    out_ += std::to_string(value);
+    char digits[20];
+    const char* const end = std::to_chars(digits, digits + sizeof digits, value).ptr;
+    out_.append(digits, std::size_t(end - digits));
+  }
+  void time(UnixMs value) {
+    separate();
+    out_ += '"';
+    append_time(value, out_);
+    out_ += '"';
   }
   void truth(bool value) {
     separate();
@@ -88,7 +100,7 @@ class ObjectWriter {
     if (value && begin(name)) writer_.truth(*value);
   }
   void time(std::string_view name, const std::optional<UnixMs>& value) {
-    if (value && begin(name)) writer_.text(format_time(*value));
+    if (value && begin(name)) writer_.time(*value);
   }
   // `json` is written as it is, unless it is empty.
   void json(std::string_view name, Text json) {

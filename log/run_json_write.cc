@@ -1,4 +1,5 @@
 #include "log/json_writer.h"
+#include "log/run_json_members.h"
 
 namespace runlog {
 namespace {
@@ -70,8 +71,7 @@ void write_step(JsonWriter& writer, const Step& step) {
 
 void write_steps(JsonWriter& writer, ObjectWriter& object,
                  const std::optional<std::vector<Step>>& steps) {
-  if (!steps || !object.begin("steps")) return;
-  write_array(writer, *steps, [&](const Step& step) { write_step(writer, step); });
+  if (steps && object.begin("steps")) write_steps(writer, *steps);
 }
 
 void write_node(JsonWriter& writer, const NodeSummary& node) {
@@ -95,29 +95,6 @@ void write_gate(JsonWriter& writer, const GateSummary& gate) {
   object.text("edgeId", gate.edge_id);
   object.text("label", gate.label);
   object.number("skipped", gate.skipped);
-}
-
-void write_summary(JsonWriter& writer, const RunSummary& summary) {
-  ObjectWriter object(writer, summary.extra_json);
-  object.number("selected", summary.selected);
-  object.number("acted", summary.acted);
-  object.number("skipped", summary.skipped);
-  object.number("unmeasured", summary.unmeasured);
-  object.number("failed", summary.failed);
-  if (object.begin("nodes")) {
-    write_array(writer, summary.nodes, [&](const NodeSummary& node) { write_node(writer, node); });
-  }
-  if (object.begin("gates")) {
-    write_array(writer, summary.gates, [&](const GateSummary& gate) { write_gate(writer, gate); });
-  }
-  object.truth("detailOmitted", summary.detail_omitted);
-}
-
-void write_error(JsonWriter& writer, const RunError& error) {
-  ObjectWriter object(writer, error.extra_json);
-  object.text("code", error.code);
-  object.text("message", error.message);
-  object.text("nodeId", error.node_id);
 }
 
 void write_suspended(JsonWriter& writer, const SuspendedRun& run) {
@@ -193,6 +170,33 @@ void write_head(JsonWriter& writer, const RunHead& head) {
 }
 
 }  // namespace
+
+void write_steps(JsonWriter& writer, const std::vector<Step>& steps) {
+  write_array(writer, steps, [&](const Step& step) { write_step(writer, step); });
+}
+
+void write_summary(JsonWriter& writer, const RunSummary& summary) {
+  ObjectWriter object(writer, summary.extra_json);
+  object.number("selected", summary.selected);
+  object.number("acted", summary.acted);
+  object.number("skipped", summary.skipped);
+  object.number("unmeasured", summary.unmeasured);
+  object.number("failed", summary.failed);
+  if (object.begin("nodes")) {
+    write_array(writer, summary.nodes, [&](const NodeSummary& node) { write_node(writer, node); });
+  }
+  if (object.begin("gates")) {
+    write_array(writer, summary.gates, [&](const GateSummary& gate) { write_gate(writer, gate); });
+  }
+  object.truth("detailOmitted", summary.detail_omitted);
+}
+
+void write_error(JsonWriter& writer, const RunError& error) {
+  ObjectWriter object(writer, error.extra_json);
+  object.text("code", error.code);
+  object.text("message", error.message);
+  object.text("nodeId", error.node_id);
+}
 
 void write_json(const Run& run, std::string& out) {
   JsonWriter writer(out);

@@ -43,23 +43,6 @@ struct Parsed {
   Command command;
 };
 
-const std::map<std::string, TermKind>& group_kinds() {
-  static const std::map<std::string, TermKind> kKinds = {
-      {"error", TermKind::kFingerprint},       {"error-code", TermKind::kErrorCode},
-      {"flow", TermKind::kFlow},               {"status", TermKind::kStatus},
-      {"trigger-type", TermKind::kTriggerType}, {"object", TermKind::kTriggerObject},
-      {"record", TermKind::kRecord},           {"user", TermKind::kUser},
-      {"organization", TermKind::kOrganization}, {"node", TermKind::kFailingNode},
-      {"label", TermKind::kLabel}};
-  return kKinds;
-}
-
-std::string group_kind_names() {
-  std::string names;
-  for (const auto& [name, kind] : group_kinds()) names += (names.empty() ? "" : ", ") + name;
-  return names;
-}
-
 void add_place_options(CLI::App& app, Parsed& parsed, const std::string& group) {
   app.add_option("--data", parsed.data, "Where the logs are; or set RUNLOG_DATA")
       ->type_name("DIR")
@@ -146,12 +129,12 @@ void add_groups_command(CLI::App& app, Parsed& parsed) {
       add_command(app, parsed, "groups", "How many runs share an error, a flow, a node ...",
                   "runlog groups --data ./history --by error --since 7d");
   const auto take = [&parsed](const std::string& name) {
-    const auto kind = group_kinds().find(name);
-    if (kind == group_kinds().end()) {
+    const auto kind = group_kind_named(name);
+    if (!kind) {
       throw CLI::ValidationError(
           "--by", fmt::format("'{}' is not one of {}", name, group_kind_names()));
     }
-    parsed.groups.by = kind->second;
+    parsed.groups.by = *kind;
     parsed.groups.by_name = name;
   };
   groups.add_option_function<std::string>("--by", take,

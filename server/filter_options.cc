@@ -1,6 +1,7 @@
 #include "server/filter_options.h"
 
 #include <algorithm>
+#include <map>
 
 #include <CLI/CLI.hpp>
 #include <fmt/format.h>
@@ -12,6 +13,17 @@ namespace runlog {
 namespace {
 
 constexpr const char* kGroup = "Which runs (all conditions must hold)";
+
+const std::map<std::string, TermKind>& group_kinds() {
+  static const std::map<std::string, TermKind> kKinds = {
+      {"error", TermKind::kFingerprint},       {"error-code", TermKind::kErrorCode},
+      {"flow", TermKind::kFlow},               {"status", TermKind::kStatus},
+      {"trigger-type", TermKind::kTriggerType}, {"object", TermKind::kTriggerObject},
+      {"record", TermKind::kRecord},           {"user", TermKind::kUser},
+      {"organization", TermKind::kOrganization}, {"node", TermKind::kFailingNode},
+      {"label", TermKind::kLabel}};
+  return kKinds;
+}
 
 std::pair<std::string, std::string> parse_label(const std::string& text) {
   const std::size_t equals = text.find('=');
@@ -52,16 +64,31 @@ CLI::Option* add_repeated(CLI::App& command, const std::string& name,
 
 }  // namespace
 
-RunStatus parse_status(std::string name, bool with_live) {
+std::optional<RunStatus> status_named(std::string name) {
   std::replace(name.begin(), name.end(), '-', '_');
-  for (unsigned i = 0; i < kRunStatusCount; ++i) {
+  for (unsigned i = 0; i <= unsigned(RunStatus::kRunning); ++i) {
     if (name == status_name(RunStatus(i))) return RunStatus(i);
   }
-  if (with_live && name == "paused") return RunStatus::kPaused;
-  if (with_live && name == "running") return RunStatus::kRunning;
+  return std::nullopt;
+}
+
+RunStatus parse_status(std::string name, bool with_live) {
+  const auto status = status_named(name);
+  if (status && (with_live || unsigned(*status) < kRunStatusCount)) return *status;
   throw CLI::ValidationError(
       "--status", fmt::format("'{}' is not one of completed, failed, cancelled, timed_out{}", name,
                               with_live ? ", paused, running" : ""));
+}
+
+std::optional<TermKind> group_kind_named(const std::string& name) {
+  const auto kind = group_kinds().find(name);
+  return kind == group_kinds().end() ? std::nullopt : std::optional(kind->second);
+}
+
+std::string group_kind_names() {
+  std::string names;
+  for (const auto& [name, kind] : group_kinds()) names += (names.empty() ? "" : ", ") + name;
+  return names;
 }
 
 std::string refuse_empty(const std::string& value) {

@@ -16,9 +16,16 @@ namespace runlog {
 // command knows paused and running runs too.
 void add_filter_options(CLI::App& command, Filter& filter, bool with_live);
 
+// The status of this name, with - or _ between words; paused and running too.
+std::optional<RunStatus> status_named(std::string name);
+
 // The status that `--status` names, with - or _ between words. `with_live`: paused and running too.
 // Throws CLI::ValidationError for any other name.
 RunStatus parse_status(std::string name, bool with_live);
+
+// What runs can be grouped by, as `groups --by` names it; and all these names, with commas.
+std::optional<TermKind> group_kind_named(const std::string& name);
+std::string group_kind_names();
 
 // A check for options. An empty value usually is a shell variable that was not set; taking it as
 // "no condition" would answer another question.

@@ -5,9 +5,9 @@
 #include <fmt/format.h>
 
 #include "server/commands.h"
-#include "server/json_answer.h"
 #include "server/open_log.h"
 #include "server/quantities.h"
+#include "server/query_answers.h"
 #include "server/terminal_table.h"
 
 namespace runlog {
@@ -39,29 +39,6 @@ void print_for_people(const std::vector<Group>& all, std::size_t shown, std::uin
                               count_of(all.size(), "group"), count_of(matching, "matching run")));
 }
 
-void print_json(const std::vector<Group>& all, std::size_t shown, std::uint64_t matching,
-                bool incomplete, const GroupsOptions& options, Console& console) {
-  JsonAnswer json;
-  json.StartObject();
-  json.member("by", options.by_name);
-  json.key("groups");
-  json.StartArray();
-  for (std::size_t i = 0; i < shown; ++i) {
-    json.StartObject();
-    if (all[i].object) json.member("object", *all[i].object);
-    json.member("name", all[i].name);
-    json.member("count", all[i].count);
-    json.EndObject();
-  }
-  json.EndArray();
-  json.flag("hasMore", shown < all.size());
-  json.member("totalGroups", std::uint64_t(all.size()));
-  json.member("totalRuns", matching);
-  if (incomplete) json.flag("incomplete", true);
-  json.EndObject();
-  console.out.write(json.line());
-}
-
 }  // namespace
 
 ExitCode run_groups(const LogPlace& place, const GroupsOptions& options, Console& console) {
@@ -73,7 +50,9 @@ ExitCode run_groups(const LogPlace& place, const GroupsOptions& options, Console
   if (!matching) return complain(console, matching.error());
   const std::size_t shown = std::min<std::size_t>(all->size(), options.limit);
   if (options.json) {
-    print_json(*all, shown, *matching, opened->snapshot->incomplete, options, console);
+    std::string answer;
+    write_groups_answer(options.by_name, *all, shown, *matching, opened->snapshot->incomplete, answer);
+    console.out.write(answer + "\n");
   } else {
     print_for_people(*all, shown, *matching, options, console);
   }

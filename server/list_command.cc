@@ -3,11 +3,10 @@
 
 #include <fmt/format.h>
 
-#include "log/run_json.h"
 #include "server/commands.h"
-#include "server/json_answer.h"
 #include "server/open_log.h"
 #include "server/quantities.h"
+#include "server/query_answers.h"
 #include "server/terminal_table.h"
 
 namespace runlog {
@@ -123,44 +122,6 @@ void print_for_people(const ListResult& page, const ListOptions& options, Consol
   remark(console, footer);
 }
 
-// A head keeps only the beginning of a long message. Errors: Corruption.
-Expected<void> write_summary(const ListResult& page, RunHead& run, std::string& out) {
-  if (!run.error_is_cut) {
-    write_json(run, out);
-    return {};
-  }
-  const auto whole = get(page.snapshot, run.run_id);
-  if (!whole) return tl::unexpected(whole.error());
-  const auto beginning = run.error_message;
-  if (whole->run.error && whole->run.error->message) {
-    run.error_message = *whole->run.error->message;
-  }
-  write_json(run, out);
-  run.error_message = beginning;  // `whole` goes away
-  return {};
-}
-
-Expected<void> print_json(ListResult& page, Console& console) {
-  JsonAnswer json;
-  std::string text;
-  json.StartObject();
-  json.key("runs");
-  json.StartArray();
-  for (RunHead& run : page.runs) {
-    text.clear();
-    if (auto written = write_summary(page, run, text); !written) return written;
-    json.raw(text);
-  }
-  json.EndArray();
-  json.flag("hasMore", page.has_more);
-  json.member("nextCursor", page.next_cursor);
-  json.member("total", page.total);
-  if (page.incomplete) json.flag("incomplete", true);
-  json.EndObject();
-  console.out.write(json.line());
-  return {};
-}
-
 }  // namespace
 
 ExitCode run_list(const LogPlace& place, const ListOptions& options, Console& console) {
@@ -169,9 +130,11 @@ ExitCode run_list(const LogPlace& place, const ListOptions& options, Console& co
   auto page = list(opened->snapshot, options.request);
   if (!page) return complain(console, page.error());
   if (options.json) {
-    if (auto printed = print_json(*page, console); !printed) {
-      return complain(console, printed.error());
+    std::string answer;
+    if (auto written = write_list_answer(*page, answer); !written) {
+      return complain(console, written.error());
     }
+    console.out.write(answer + "\n");
   } else if (page->runs.empty()) {
     auto why = explain_nothing(opened->snapshot, options);
     if (!why) return complain(console, why.error());

@@ -4,11 +4,10 @@
 
 #include <fmt/format.h>
 
-#include "log/run_json.h"
 #include "server/commands.h"
-#include "server/json_answer.h"
 #include "server/open_log.h"
 #include "server/quantities.h"
+#include "server/query_answers.h"
 #include "server/terminal_table.h"
 
 namespace runlog {
@@ -110,60 +109,6 @@ void print_hours(const FlowStatistics& flow, Console& console) {
   console.out.write(table.render(console.screen));
 }
 
-void write_counts(const RunCounts& runs, JsonAnswer& json) {
-  json.StartObject();
-  for (unsigned status = 0; status < kRunStatusCount; ++status) {
-    json.member(status_name(RunStatus(status)), runs[status]);
-  }
-  json.EndObject();
-}
-
-void write_time(std::string_view name, const std::optional<UnixMs>& time, JsonAnswer& json) {
-  json.key(name);
-  if (time) {
-    json.text(format_time(*time));
-  } else {
-    json.Null();
-  }
-}
-
-void write_duration(std::string_view name, std::int64_t ms, JsonAnswer& json) {
-  json.key(name);
-  if (ms < 0) {
-    json.Null();
-  } else {
-    json.Int64(ms);
-  }
-}
-
-void write_flow(const FlowStatistics& flow, JsonAnswer& json) {
-  json.StartObject();
-  json.member("flowName", flow.flow);
-  json.member("total", sum(flow.runs));
-  json.key("runs");
-  write_counts(flow.runs, json);
-  write_duration("p50Ms", flow.p50_ms, json);
-  write_duration("p95Ms", flow.p95_ms, json);
-  write_duration("p99Ms", flow.p99_ms, json);
-  json.member("selected", flow.selected);
-  json.member("acted", flow.acted);
-  json.member("unmeasured", flow.unmeasured);
-  json.member("bytes", flow.bytes);
-  write_time("lastRun", flow.last_run, json);
-  write_time("lastFailure", flow.last_failure, json);
-  json.key("byHour");
-  json.StartArray();
-  for (const FlowStatistics::Hour& hour : flow.by_hour) {
-    json.StartObject();
-    json.member("start", format_time(hour.start));
-    json.key("runs");
-    write_counts(hour.runs, json);
-    json.EndObject();
-  }
-  json.EndArray();
-  json.EndObject();
-}
-
 }  // namespace
 
 ExitCode run_stats(const LogPlace& place, const StatsOptions& options, Console& console) {
@@ -175,15 +120,9 @@ ExitCode run_stats(const LogPlace& place, const StatsOptions& options, Console& 
   auto snapshot = (*log)->snapshot();
   if (!snapshot) return complain(console, snapshot.error());
   if (options.json) {
-    JsonAnswer json;
-    json.StartObject();
-    json.key("flows");
-    json.StartArray();
-    for (const FlowStatistics& flow : *flows) write_flow(flow, json);
-    json.EndArray();
-    if ((*snapshot)->incomplete) json.flag("incomplete", true);
-    json.EndObject();
-    console.out.write(json.line());
+    std::string answer;
+    write_flows_answer(*flows, (*snapshot)->incomplete, answer);
+    console.out.write(answer + "\n");
   } else if (sum(flows->front().runs) == 0) {
     remark(console, "the log holds no runs");
   } else {

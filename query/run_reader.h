@@ -1,0 +1,36 @@
+// Whole runs of one snapshot by their sequence numbers: what follows a list, whose heads leave the
+// steps out, and what a live tail sends.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string_view>
+
+#include "log/record.h"
+#include "log/snapshot.h"
+
+namespace runlog {
+
+// As a RecordReader: made for one query and let go, not thread-safe, and its thread must not append.
+class RunReader {
+ public:
+  explicit RunReader(std::shared_ptr<const Snapshot> snapshot);
+
+  // The visible run with this sequence number; its text lives until the next call.
+  // Errors: NotFound; Corruption; IoError.
+  Expected<const Run*> read(SequenceNumber sequence);
+  // The sequence number of a run's visible record; nullopt if there is none. Errors: Corruption.
+  Expected<std::optional<SequenceNumber>> find(std::string_view run_id);
+  // The first visible run at or above `from`; nullopt if there is none.
+  std::optional<SequenceNumber> first_from(SequenceNumber from) const;
+
+ private:
+  std::optional<RecordPlace> place_from(SequenceNumber from) const;
+
+  std::shared_ptr<const Snapshot> snapshot_;
+  RecordReader records_;
+  std::unique_ptr<TextArena> arena_;
+  Run run_;
+};
+
+}  // namespace runlog

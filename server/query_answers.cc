@@ -1,0 +1,122 @@
+#include "server/query_answers.h"
+
+#include <numeric>
+
+#include "log/json_writer.h"
+#include "log/run_json.h"
+#include "server/quantities.h"
+
+namespace runlog {
+namespace {
+
+using RunCounts = std::array<std::uint64_t, kRunStatusCount>;
+
+Expected<void> write_summary_of(const ListResult& page, RunHead& run, std::string& out) {
+  if (!run.error_is_cut) {
+    write_json(run, out);
+    return {};
+  }
+  const auto whole = get(page.snapshot, run.run_id);
+  if (!whole) return tl::unexpected(whole.error());
+  const auto beginning = run.error_message;
+  if (whole->run.error && whole->run.error->message) {
+    run.error_message = *whole->run.error->message;
+  }
+  write_json(run, out);
+  run.error_message = beginning;  // `whole` goes away
+  return {};
+}
+
+void write_counts(JsonWriter& json, const RunCounts& runs) {
+  ObjectWriter counts(json, {});
+  for (unsigned status = 0; status < kRunStatusCount; ++status) {
+    counts.number(status_name(RunStatus(status)), std::int64_t(runs[status]));
+  }
+}
+
+void write_flow(JsonWriter& json, const FlowStatistics& flow) {
+  ObjectWriter object(json, {});
+  const auto time_or_null = [&](std::string_view name, const std::optional<UnixMs>& time) {
+    time ? object.time(name, time) : object.json(name, "null");
+  };
+  const auto duration_or_null = [&](std::string_view name, std::int64_t ms) {
+    ms < 0 ? object.json(name, "null") : object.number(name, ms);
+  };
+  object.text("flowName", std::string_view(flow.flow));
+  object.number("total", std::int64_t(std::accumulate(flow.runs.begin(), flow.runs.end(),
+                                                      std::uint64_t{0})));
+  object.begin("runs");
+  write_counts(json, flow.runs);
+  duration_or_null("p50Ms", flow.p50_ms);
+  duration_or_null("p95Ms", flow.p95_ms);
+  duration_or_null("p99Ms", flow.p99_ms);
+  object.number("selected", flow.selected);
+  object.number("acted", flow.acted);
+  object.number("unmeasured", flow.unmeasured);
+  object.number("bytes", std::int64_t(flow.bytes));
+  time_or_null("lastRun", flow.last_run);
+  time_or_null("lastFailure", flow.last_failure);
+  object.begin("byHour");
+  json.begin_array();
+  for (const FlowStatistics::Hour& hour : flow.by_hour) {
+    ObjectWriter entry(json, {});
+    entry.time("start", hour.start);
+    entry.begin("runs");
+    write_counts(json, hour.runs);
+  }
+  json.end_array();
+}
+
+}  // namespace
+
+Expected<void> write_list_answer(ListResult& page, std::string& out) {
+  JsonWriter json(out);
+  ObjectWriter object(json, {});
+  object.begin("runs");
+  json.begin_array();
+  std::string text;
+  for (RunHead& run : page.runs) {
+    text.clear();
+    if (auto written = write_summary_of(page, run, text); !written) return written;
+    json.json(text);
+  }
+  json.end_array();
+  object.truth("hasMore", page.has_more);
+  object.text("nextCursor", std::string_view(page.next_cursor));
+  object.number("total", std::int64_t(page.total));
+  if (page.incomplete) object.truth("incomplete", true);
+  return {};
+}
+
+void write_groups_answer(std::string_view by, const std::vector<Group>& all, std::size_t shown,
+                         std::uint64_t matching, bool incomplete, std::string& out) {
+  JsonWriter json(out);
+  ObjectWriter object(json, {});
+  object.text("by", by);
+  object.begin("groups");
+  json.begin_array();
+  for (std::size_t i = 0; i < shown; ++i) {
+    ObjectWriter group(json, {});
+    if (all[i].object) group.text("object", std::string_view(*all[i].object));
+    group.text("name", std::string_view(all[i].name));
+    group.number("count", std::int64_t(all[i].count));
+  }
+  json.end_array();
+  object.truth("hasMore", shown < all.size());
+  object.number("totalGroups", std::int64_t(all.size()));
+  object.number("totalRuns", std::int64_t(matching));
+  if (incomplete) object.truth("incomplete", true);
+}
+
+void write_flows_answer(const std::vector<FlowStatistics>& flows, bool incomplete,
+                        std::string& out) {
+  JsonWriter json(out);
+  ObjectWriter object(json, {});
+  object.begin("flows");
+  json.begin_array();
+  for (const FlowStatistics& flow : flows) write_flow(json, flow);
+  json.end_array();
+  if (incomplete) object.truth("incomplete", true);
+}
+
+}  // namespace runlog
