@@ -15,6 +15,7 @@
 #include "server/open_log.h"
 #include "server/paused_commands.h"
 #include "server/retention_commands.h"
+#include "server/tenants/tenant_commands.h"
 
 #ifndef RUNLOG_VERSION
 #error "the build says which version this is"
@@ -40,13 +41,18 @@ struct Parsed {
   InfoOptions info;
   PausedOptions paused;
   RetentionOptions retention;
+  TenantOptions tenants;
   Command command;
 };
 
-void add_place_options(CLI::App& app, Parsed& parsed, const std::string& group) {
+void add_data_option(CLI::App& app, Parsed& parsed, const std::string& group) {
   app.add_option("--data", parsed.data, "Where the logs are; or set RUNLOG_DATA")
       ->type_name("DIR")
       ->group(group);
+}
+
+void add_place_options(CLI::App& app, Parsed& parsed, const std::string& group) {
+  add_data_option(app, parsed, group);
   app.add_option("--tenant", parsed.tenant, "Whose log (default: default)")
       ->type_name("NAME")
       ->group(group);
@@ -238,12 +244,15 @@ ExitCode run_command_line(const std::vector<std::string>& arguments, Console& co
   add_groups_command(app, parsed);
   add_stats_command(app, parsed);
   add_export_command(app, parsed);
-  add_paused_commands(app, parsed.paused, parsed.command, [&parsed](CLI::App& command) {
+  const auto add_place = [&parsed](CLI::App& command) {
     add_place_options(command, parsed, "Which log");
-  });
-  add_retention_commands(app, parsed.retention, parsed.command, [&parsed](CLI::App& command) {
-    add_place_options(command, parsed, "Which log");
-  });
+  };
+  const auto add_data = [&parsed](CLI::App& command) {
+    add_data_option(command, parsed, "Which logs");
+  };
+  add_paused_commands(app, parsed.paused, parsed.command, add_place);
+  add_retention_commands(app, parsed.retention, parsed.command, add_place);
+  add_tenant_commands(app, parsed.tenants, parsed.command, add_data, add_place);
   add_care_commands(app, parsed);
 
   const auto is_asked_for = [&](const CLI::App* command) {

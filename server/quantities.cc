@@ -1,7 +1,10 @@
 #include "server/quantities.h"
 
 #include <array>
+#include <charconv>
 #include <chrono>
+#include <cmath>
+#include <utility>
 
 #include <fmt/format.h>
 
@@ -94,6 +97,25 @@ std::string format_ago(UnixMs time, UnixMs now) {
 
 std::string format_share(std::uint64_t part, std::uint64_t whole) {
   return whole == 0 ? std::string() : fmt::format("{:.1f} %", 100.0 * double(part) / double(whole));
+}
+
+std::optional<std::int64_t> parse_size(std::string_view text) {
+  static constexpr std::pair<std::string_view, double> kUnits[] = {
+      {"KiB", 0x1p10}, {"MiB", 0x1p20}, {"GiB", 0x1p30}, {"TiB", 0x1p40}, {"kB", 1e3},
+      {"MB", 1e6},     {"GB", 1e9},     {"TB", 1e12},    {"B", 1}};
+  double unit = 1;
+  for (const auto& [name, bytes] : kUnits)
+    if (text.size() > name.size() && text.substr(text.size() - name.size()) == name) {
+      unit = bytes;
+      text.remove_suffix(name.size());
+      break;
+    }
+  double number = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+  const double bytes = std::floor(number * unit);
+  if (error != std::errc() || end != text.data() + text.size() || !(std::abs(bytes) < 0x1p62))
+    return std::nullopt;
+  return std::int64_t(bytes);
 }
 
 UnixMs now_ms() {

@@ -1,7 +1,8 @@
-// Numbers, sizes, durations and times as people read them.
+// Numbers, sizes, durations and times as people read and write them.
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -19,6 +20,9 @@ std::string format_instant(UnixMs time);              // 2026-10-20 00:01:40, UT
 std::string format_instant_exactly(UnixMs time);      // 2026-10-20 00:01:40.445 UTC
 std::string format_ago(UnixMs time, UnixMs now);      // 5 minutes ago, 33 days ago; "in the future"
 std::string format_share(std::uint64_t part, std::uint64_t whole);  // 4.1 %, empty for no whole
+
+// 1000000, 64MB, 10GiB as bytes; nullopt if it is no size below 2^62. A part of a byte is none.
+std::optional<std::int64_t> parse_size(std::string_view text);
 
 UnixMs now_ms();
 

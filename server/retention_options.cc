@@ -1,8 +1,6 @@
 // The command line of `runlog retention …`, `pin`, `unpin` and `pins`.
 #include <charconv>
-#include <cmath>
 #include <limits>
-#include <utility>
 
 #include <CLI/CLI.hpp>
 #include <fmt/format.h>
@@ -29,26 +27,6 @@ Value read_count(std::string_view text) {
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), count);
   const bool is_whole = error == std::errc() && end == text.data() + text.size();
   return is_whole ? Value(count) : std::nullopt;
-}
-
-// 1000000, 64MB, 10GiB; a part of a byte is none.
-Value read_size(std::string_view text) {
-  static constexpr std::pair<std::string_view, double> kUnits[] = {
-      {"KiB", 0x1p10}, {"MiB", 0x1p20}, {"GiB", 0x1p30}, {"TiB", 0x1p40}, {"kB", 1e3},
-      {"MB", 1e6},     {"GB", 1e9},     {"TB", 1e12},    {"B", 1}};
-  double unit = 1;
-  for (const auto& [name, bytes] : kUnits)
-    if (text.size() > name.size() && text.substr(text.size() - name.size()) == name) {
-      unit = bytes;
-      text.remove_suffix(name.size());
-      break;
-    }
-  double number = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
-  const double bytes = std::floor(number * unit);
-  if (error != std::errc() || end != text.data() + text.size() || !(std::abs(bytes) < 0x1p62))
-    return std::nullopt;
-  return std::int64_t(bytes);
 }
 
 void add_rule(CLI::App& command, const std::string& name, const std::string& type,
@@ -109,7 +87,7 @@ void add_set(RetentionCommandLine& line, CLI::App& retention, RetentionSetOption
   add_rule(set, "--min-per-flow", "N", "The newest N runs of a flow do not go for their age",
            "a number of runs", &read_count, options.min_per_flow);
   add_rule(set, "--max-bytes", "SIZE", "The oldest runs go while all are larger: 10GiB, 500MB, none",
-           "a size (10GiB, 500MB)", &read_size, options.max_bytes);
+           "a size (10GiB, 500MB)", &parse_size, options.max_bytes);
   set.add_option("--flow", options.flow,
                  "For this flow alone; `inherit` as a value takes its rule back")
       ->check(refuse_empty)
@@ -134,15 +112,8 @@ void add_pins(RetentionCommandLine& line, CLI::App& app, RetentionOptions& optio
   pin.add_option_function<std::string>(
          "--until",
          [&until = options.pin.until](const std::string& text) {
-           if (const auto ahead = parse_time_span(text)) {
-             until = now_ms() + *ahead;
-             return;
-           }
-           auto time = parse_time_argument(text, TimeEnd::kTo, now_ms());
-           if (!time)
-             throw CLI::ValidationError(
-                 "--until", fmt::format("'{}' is not a time: give 2026-12-31T00:00:00Z, 2026-12-31, "
-                                        "or how long from now: 12h, 30d", text));
+           auto time = parse_time_ahead(text, now_ms());
+           if (!time) throw CLI::ValidationError("--until", time.error().message);
            until = *time;
          },
          "The pin ends then: 2026-12-31, or from now: 30d (default: never)")

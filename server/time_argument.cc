@@ -48,6 +48,18 @@ std::string as_iso(std::string_view text) {
   return iso;
 }
 
+// An instant or a date; nullopt if it is none.
+std::optional<UnixMs> read_time(std::string_view text, TimeEnd end) {
+  Expected<UnixMs> time = fail(ErrorCode::InvalidArgument, {});
+  if (has_form(text, "0000-00-00")) {
+    time = parse_time(std::string(text) + "T00:00:00Z");
+    if (time && end == TimeEnd::kTo) *time += kDay - 1;
+  } else if (text.size() > 10) {
+    time = parse_time(as_iso(text));
+  }
+  return time ? std::optional(*time) : std::nullopt;
+}
+
 }  // namespace
 
 std::optional<std::int64_t> parse_time_span(std::string_view text) {
@@ -63,16 +75,19 @@ std::optional<std::int64_t> parse_time_span(std::string_view text) {
 
 Expected<UnixMs> parse_time_argument(std::string_view text, TimeEnd end, UnixMs now) {
   if (const auto ago = parse_time_span(text)) return now - *ago;
-  if (has_form(text, "0000-00-00")) {
-    if (auto start = parse_time(std::string(text) + "T00:00:00Z")) {
-      return end == TimeEnd::kFrom ? *start : *start + kDay - 1;
-    }
-  } else if (text.size() > 10) {
-    if (auto instant = parse_time(as_iso(text))) return *instant;
-  }
+  if (const auto time = read_time(text, end)) return *time;
   return fail(ErrorCode::InvalidArgument,
               fmt::format("'{}' is not a time: give 2026-10-20T00:00:00Z, 2026-10-20, or how long "
                           "ago: 30m, 2h, 7d",
+                          text));
+}
+
+Expected<UnixMs> parse_time_ahead(std::string_view text, UnixMs now) {
+  if (const auto ahead = parse_time_span(text)) return now + *ahead;
+  if (const auto time = read_time(text, TimeEnd::kTo)) return *time;
+  return fail(ErrorCode::InvalidArgument,
+              fmt::format("'{}' is not a time: give 2026-12-31T00:00:00Z, 2026-12-31, or how long "
+                          "from now: 12h, 30d",
                           text));
 }
 

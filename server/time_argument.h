@@ -18,6 +18,9 @@ enum class TimeEnd { kFrom, kTo };
 // 30s, 45m, 2h, 7d, 4w. Errors: InvalidArgument (says what would be understood).
 Expected<UnixMs> parse_time_argument(std::string_view text, TimeEnd end, UnixMs now);
 
+// The same for what is to come: an instant, the last millisecond of a date, or so long after `now`.
+Expected<UnixMs> parse_time_ahead(std::string_view text, UnixMs now);
+
 // "2h" as milliseconds: a whole number of s, m, h, d or w, at most a hundred years; nullopt if it is
 // no such thing.
 std::optional<std::int64_t> parse_time_span(std::string_view text);

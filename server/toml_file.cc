@@ -21,9 +21,12 @@ Expected<toml::table> read_toml(const std::filesystem::path& file) {
   const auto bytes = (*mapping)->bytes();
   if (bytes.size() > kMostBytes)
     return fail(ErrorCode::TooLarge, fmt::format("{} is larger than 16 MiB", file.string()));
+  return parse_toml({reinterpret_cast<const char*>(bytes.data()), bytes.size()}, file);
+}
+
+Expected<toml::table> parse_toml(std::string_view text, const std::filesystem::path& file) {
   try {
-    return toml::parse(
-        std::string_view(reinterpret_cast<const char*>(bytes.data()), bytes.size()));
+    return toml::parse(text);
   } catch (const toml::parse_error& error) {
     return fail(ErrorCode::InvalidArgument,
                 fmt::format("{}: {}", place(file, error.source()), error.description()));

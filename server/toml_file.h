@@ -3,6 +3,7 @@
 
 #include <filesystem>
 #include <string>
+#include <string_view>
 
 #include <toml++/toml.h>
 
@@ -12,6 +13,9 @@ namespace runlog {
 
 // Errors: NotFound; IoError; TooLarge (over 16 MiB); InvalidArgument (no TOML: names the line).
 Expected<toml::table> read_toml(const std::filesystem::path& file);
+
+// The same from text; `file` is its name in errors. Errors: InvalidArgument.
+Expected<toml::table> parse_toml(std::string_view text, const std::filesystem::path& file);
 
 // An error about the part of `file` that `node` was read from: "<file>, line 7: <what>".
 tl::unexpected<Error> fail_at(const toml::node& node, const std::filesystem::path& file,

@@ -164,6 +164,13 @@ Expected<void> Tenants::remove(std::string_view tenant) {
   return done;
 }
 
+void Tenants::copy(const LogInfo& info, TenantSummary& summary) {
+  summary.runs = info.runs;
+  summary.bytes = info.bytes;
+  summary.segments = info.segments.size();
+  summary.index_memory_bytes = info.index_memory_bytes;
+}
+
 TenantSummary Tenants::summary_of(const std::string& tenant) {
   TenantSummary summary;
   summary.name = tenant;
@@ -177,18 +184,16 @@ TenantSummary Tenants::summary_of(const std::string& tenant) {
       return summary;
     }
   }
-  summary.is_open = log != nullptr;
+  const bool is_reserved = !log;
+  summary.is_open = log || !WriterLock::keep_writers_out(directory(tenant) / "LOCK");
   auto read = log ? Expected<std::shared_ptr<Log>>(log) : Log::open_read_only(directory(tenant));
   if (read) {
-    const LogInfo info = (*read)->describe();
-    summary.runs = info.runs;
-    summary.bytes = info.bytes;
-    summary.index_memory_bytes = info.index_memory_bytes;
+    copy((*read)->describe(), summary);
   } else {
     summary.problem = read.error();
   }
   read = nullptr;
-  if (!summary.is_open) release(tenant, nullptr);
+  if (is_reserved) release(tenant, nullptr);
   return summary;
 }
 

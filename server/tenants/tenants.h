@@ -45,9 +45,10 @@ struct TenantsOptions {
 
 struct TenantSummary {
   std::string name;
-  bool is_open = false;          // for writing, in this process
+  bool is_open = false;          // for writing, by this process or another
   std::uint64_t runs = 0;        // visible
   std::uint64_t bytes = 0;       // of its files
+  std::uint64_t segments = 0;
   std::uint64_t index_memory_bytes = 0;
   std::optional<Error> problem;  // why the rest is not known
 };
@@ -75,8 +76,8 @@ class Tenants {
   // Makes a tenant with an empty log, on disk when this returns. Does not leave it open.
   // Errors: InvalidArgument (no tenant's name; it exists already); those of Log::open.
   Expected<void> create(std::string_view tenant);
-  // Removes a tenant and all its runs for good. Errors: InvalidArgument (no tenant's name); NotFound;
-  // Busy (its log is in use here, or open in another process); IoError.
+  // Removes a tenant and all its runs for good. Errors: InvalidArgument (no tenant's name);
+  // NotFound; Busy (its log is in use here, or open in another process); IoError.
   Expected<void> remove(std::string_view tenant);
   // Every tenant, by name. Reads the logs that are not open, which takes a moment for each.
   // Errors: IoError (the data directory cannot be read; a log that cannot is a `problem`).
@@ -86,8 +87,8 @@ class Tenants {
   // looked, and what was admitted since. Errors: DiskFull (over the quota; names it).
   Expected<void> admit(std::string_view tenant, std::uint64_t bytes);
 
-  // What must be done from time to time, about once a second, by a thread that may wait: closes logs
-  // that are idle, seals the largest active segments while all are over their budget, measures what
+  // What must be done from time to time, about once a second, by a thread that may wait: closes
+  // logs that are idle, seals the largest active segments while all are over their budget, measures what
   // is stored. Returns what failed.
   std::vector<Error> tend();
   // What is open now, from memory alone; tend() measured it.
@@ -118,6 +119,7 @@ class Tenants {
   Expected<void> apply_rules(const std::string& tenant, Log& log);
   std::filesystem::path directory(std::string_view tenant) const { return data_ / tenant; }
   TenantSummary summary_of(const std::string& tenant);
+  static void copy(const LogInfo& info, TenantSummary& summary);
 
   template <typename Wanted>
   std::vector<std::string> reserve_open(Wanted&& wanted);

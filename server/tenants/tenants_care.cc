@@ -10,8 +10,8 @@
 namespace runlog {
 namespace {
 
-// The index of an active segment is made again when its log is opened, at about half a microsecond a
-// run; above this the first request would wait for longer than 10 ms.
+// The index of an active segment is made again when its log is opened, at about half a microsecond
+// a run; above this the first request would wait for longer than 10 ms.
 constexpr std::uint64_t kMostRunsToFoldAgain = 20'000;
 
 bool is_worth_sealing(const LogInfo& log) {
@@ -169,8 +169,10 @@ std::vector<TenantSummary> Tenants::open_tenants() {
   const std::lock_guard lock(mutex_);
   for (const auto& [name, tenant] : tenants_) {
     if (!tenant.log) continue;
-    const LogInfo& info = tenant.measured;
-    open.push_back({name, true, info.runs, info.bytes, info.index_memory_bytes, std::nullopt});
+    TenantSummary& summary = open.emplace_back();
+    summary.name = name;
+    summary.is_open = true;
+    copy(tenant.measured, summary);
   }
   return open;
 }

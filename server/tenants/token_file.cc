@@ -96,7 +96,7 @@ Expected<void> write_token_file(const std::filesystem::path& file,
     list.push_back(std::move(entry));
   }
   std::ostringstream text;
-  text << "# Tokens of `runlog serve`, changed by `runlog token create` and `runlog token revoke`.\n"
+  text << "# Tokens of `runlog serve`, changed by `runlog token create` and `token revoke`.\n"
        << toml::table{{"token", std::move(list)}} << '\n';
   const std::string content = text.str();
   return replace_file(file, std::as_bytes(std::span(content)), kOnlyItsOwner);

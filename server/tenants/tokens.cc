@@ -1,8 +1,7 @@
 #include "server/tenants/tokens.h"
 
 #include <algorithm>
-#include <cstring>
-#include <set>
+#include <span>
 #include <utility>
 
 #include <fmt/format.h>
@@ -99,7 +98,7 @@ std::shared_ptr<const Tokens::List> Tokens::current() const {
 
 std::vector<Token> Tokens::list() const { return *current(); }
 
-// Reads the file, lets `change` have the tokens and writes them; no other process does so meanwhile.
+// Reads the file, lets `change` have the tokens and writes them, while no other process does.
 template <typename Change>
 Expected<void> Tokens::change(Change&& change) {
   if (auto made = make_directory(data_); !made) return made;
@@ -132,14 +131,13 @@ Expected<Tokens::Created> Tokens::create(std::string_view tenant, Role role,
   created.token = {{}, std::string(tenant), role, now, expires_at, *digest};
   auto stored = change([&](List& tokens) -> Expected<void> {
     std::string& id = created.token.id;
+    const auto has_id = [&id](const Token& other) { return other.id == id; };
     do {
       auto text = random_text<kIdBytes>();
       if (!text) return tl::unexpected(text.error());
       id = *text;
       // An id is typed as an argument, which must not look like an option.
-    } while (id.front() == '-' || std::any_of(tokens.begin(), tokens.end(), [&](const Token& other) {
-               return other.id == id;
-             }));
+    } while (id.front() == '-' || std::any_of(tokens.begin(), tokens.end(), has_id));
     tokens.push_back(created.token);
     return {};
   });
@@ -153,6 +151,16 @@ Expected<void> Tokens::revoke(std::string_view id) {
       return fail(ErrorCode::NotFound, fmt::format("there is no token with the id '{}'", id));
     return {};
   });
+}
+
+Expected<std::size_t> Tokens::revoke_all(std::string_view tenant) {
+  std::size_t revoked = 0;
+  auto done = change([&](List& tokens) -> Expected<void> {
+    revoked = std::erase_if(tokens, [&](const Token& token) { return token.tenant == tenant; });
+    return {};
+  });
+  if (!done) return tl::unexpected(done.error());
+  return revoked;
 }
 
 Expected<Grant> Tokens::check(std::string_view secret, UnixMs now) const {

@@ -1,5 +1,5 @@
-// Access tokens: who may do what in which tenant. A token is 256 random bits; the file DATA/tokens.toml
-// keeps its SHA-256, so that who reads the file can use none of them.
+// Access tokens: who may do what in which tenant. A token is 256 random bits; the file
+// DATA/tokens.toml keeps its SHA-256, so that who reads the file can use none of them.
 #pragma once
 
 #include <array>
@@ -61,6 +61,8 @@ class Tokens {
                            UnixMs now);
   // Removes a token. Errors: NotFound (no such id); Busy; IoError; DiskFull; Corruption.
   Expected<void> revoke(std::string_view id);
+  // Removes all tokens of a tenant and returns how many there were. Errors: as revoke.
+  Expected<std::size_t> revoke_all(std::string_view tenant);
   // The oldest first.
   std::vector<Token> list() const;
 
