@@ -8,8 +8,8 @@
 
 namespace runlog {
 
-std::optional<Hiding::Place> Hiding::find(SequenceNumber sequence) const {
-  const auto& segments = snapshot_.segments;
+std::optional<SegmentPlace> find_sequence(const Snapshot& snapshot, SequenceNumber sequence) {
+  const auto& segments = snapshot.segments;
   const auto after = std::upper_bound(
       segments.begin(), segments.end(), sequence,
       [](SequenceNumber s, const SegmentView& view) { return s < view.segment->base(); });
@@ -18,7 +18,7 @@ std::optional<Hiding::Place> Hiding::find(SequenceNumber sequence) const {
   const SegmentView& view = segments[position];
   const Ordinal ordinal = view.lower_bound(sequence);
   if (ordinal >= view.end || view.sequence(ordinal) != sequence) return std::nullopt;
-  return Place{position, ordinal};
+  return SegmentPlace{position, ordinal};
 }
 
 bool Hiding::is_hidden(Place place) const {

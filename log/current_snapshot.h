@@ -54,6 +54,14 @@ class CurrentSnapshot {
   std::shared_ptr<const Snapshot> current_;
 };
 
+// Where a record stands in a snapshot.
+struct SegmentPlace {
+  std::size_t position = 0;  // in snapshot.segments
+  Ordinal ordinal = 0;
+};
+// The place of the record with this sequence number; nullopt if it was merged away or dropped.
+std::optional<SegmentPlace> find_sequence(const Snapshot& snapshot, SequenceNumber sequence);
+
 // Hides runs in a snapshot that is being edited: collects them by segment, so that each segment's
 // dead set is copied once however many runs a commit hides.
 class Hiding {
@@ -63,12 +71,10 @@ class Hiding {
   Hiding(Snapshot& snapshot, std::set<std::uint64_t>& chunks)
       : snapshot_(snapshot), chunks_(chunks) {}
 
-  struct Place {
-    std::size_t position = 0;  // in snapshot.segments
-    Ordinal ordinal = 0;
-  };
-  // Where the record with this sequence number stands; nullopt if it was merged away or dropped.
-  std::optional<Place> find(SequenceNumber sequence) const;
+  using Place = SegmentPlace;
+  std::optional<Place> find(SequenceNumber sequence) const {
+    return find_sequence(snapshot_, sequence);
+  }
   bool is_hidden(Place place) const;
   // Hides a run; false if it is hidden already.
   bool hide(Place place);

@@ -154,7 +154,7 @@ Expected<bool> subtract_hidden(const Snapshot& snapshot, FlowTable& from) {
 
 Expected<Log::Flows> Log::flows() {
   if (impl_->follower)
-    if (auto fresh = impl_->follower->refresh(); !fresh) return tl::unexpected(fresh.error());
+    if (auto fresh = impl_->follower->follow(); !fresh) return tl::unexpected(fresh.error());
   Flows flows;
   // A sealed segment's table never changes, so appends need not wait while those are decoded.
   const auto add = [&](const Snapshot& snapshot, bool sealed) -> Expected<void> {
@@ -192,6 +192,12 @@ Expected<Log::Flows> Log::flows() {
     return std::all_of(runs.begin(), runs.end(), [](std::uint64_t n) { return n == 0; });
   });
   return flows;
+}
+
+Expected<FlowHistory> Log::history(const std::optional<std::string>& flow) {
+  auto now = snapshot();
+  if (!now) return tl::unexpected(now.error());
+  return impl_->state().counters->history(**now, flow);
 }
 
 LogInfo Log::describe() {
@@ -273,13 +279,19 @@ Expected<void> plan_rule(Snapshot& rest, Expected<ExpiredRuns> expired, SweepRep
     out.bytes += record_bytes_of(rest, i, runs);
     ++out.segments;
   }
+  const Snapshot before = rest;
   hide_expired(rest, *expired);
+  // What is only planned must not be counted with what is hidden.
+  for (std::size_t i = 0; i < expired->size(); ++i)
+    if (rest.segments[i].dead != before.segments[i].dead)
+      rest.segments[i].hidden_flows = std::make_shared<HiddenFlows>();
   return {};
 }
 
 // What sealed segments of `rest` a sweep would drop and merge, and what it would give back.
 void plan_reclaim(const Snapshot& rest, SweepReport& report) {
-  for (const SegmentView& view : rest.segments) {
+  for (std::size_t i = 0; i < rest.segments.size(); ++i) {
+    const SegmentView& view = rest.segments[i];
     report.stays.runs += view.live();
     const bool is_sealed = view.segment->environment() == nullptr;
     const std::uint64_t bytes = file_bytes(view.segment->file()).value_or(0);
@@ -289,10 +301,9 @@ void plan_reclaim(const Snapshot& rest, SweepReport& report) {
       continue;
     }
     ++report.stays.segments;
-    const auto live_bytes =
-        view.end == 0 ? 0 : std::uint64_t(double(bytes) * double(view.live()) / view.end);
+    const std::uint64_t live_bytes = live_file_bytes(rest, i);
     report.stays.bytes += live_bytes;
-    if (!is_sparse(view)) continue;
+    if (!is_sparse(rest, i)) continue;
     ++report.merged_segments;
     report.freed_bytes += bytes;
     report.written_bytes += live_bytes;
@@ -303,7 +314,7 @@ void plan_reclaim(const Snapshot& rest, SweepReport& report) {
 
 Expected<RetentionPolicy> Log::retention() {
   if (impl_->follower)
-    if (auto fresh = impl_->follower->refresh(); !fresh) return tl::unexpected(fresh.error());
+    if (auto fresh = impl_->follower->follow(); !fresh) return tl::unexpected(fresh.error());
   return impl_->state().retention->policy();
 }
 
@@ -341,7 +352,7 @@ Expected<SweepReport> Log::sweep() {
 
 Expected<SweepReport> Log::plan_sweep() {
   if (impl_->follower)
-    if (auto fresh = impl_->follower->refresh(); !fresh) return tl::unexpected(fresh.error());
+    if (auto fresh = impl_->follower->follow(); !fresh) return tl::unexpected(fresh.error());
   const Retention::View view = impl_->state().retention->view();
   const RetentionPolicy& policy = view.policy;
   SweepReport report;
@@ -387,7 +398,7 @@ Expected<void> Log::unpin(std::string_view run_id) {
 
 Expected<std::vector<Pin>> Log::pins() {
   if (impl_->follower)
-    if (auto fresh = impl_->follower->refresh(); !fresh) return tl::unexpected(fresh.error());
+    if (auto fresh = impl_->follower->follow(); !fresh) return tl::unexpected(fresh.error());
   return impl_->state().retention->pins();
 }
 

@@ -20,6 +20,7 @@
 #include <vector>
 
 #include "index/error.h"
+#include "log/flow_history.h"
 #include "log/pin.h"
 #include "log/record.h"
 #include "log/retention_policy.h"
@@ -52,7 +53,8 @@ struct LogOptions {
   // What a new log keeps, 30 days or 100 runs a flow unless something else is asked for; one that
   // exists has its own policy, see Log::set_retention. RetentionPolicy() keeps everything.
   RetentionPolicy retention = RetentionPolicy::standard();
-  // How often to hide what has expired and to give its space back; 0: only Log::sweep() does.
+  // How often to hide what has expired and to give its space back, a year at most; 0: only
+  // Log::sweep() does.
   std::chrono::milliseconds sweep_interval{60'000};
   // Where the time comes from, in milliseconds since 1970; empty: the system's clock. Called by
   // several threads.
@@ -180,6 +182,10 @@ class Log {
     std::shared_ptr<const Snapshot> snapshot;
   };
   Expected<Flows> flows();
+
+  // What a flow did, or all flows together, hour by hour for 8 days and day by day for 400, also in
+  // runs that are gone. A flow without any has an empty history. Errors: Corruption; IoError.
+  Expected<FlowHistory> history(const std::optional<std::string>& flow = std::nullopt);
 
   // The runs that wait to be resumed. Lives as long as the log.
   PausedRuns& paused();

@@ -27,6 +27,7 @@ Expected<std::unique_ptr<LogFollower>> LogFollower::open(const std::filesystem::
   state.names = std::make_shared<NameTable>();
   state.dictionaries = std::make_shared<Dictionaries>();
   state.retention = std::make_unique<Retention>(state);
+  state.counters = std::make_unique<Counters>(state);
   Snapshot nothing;
   nothing.names = state.names;
   nothing.dictionaries = state.dictionaries;
@@ -34,7 +35,7 @@ Expected<std::unique_ptr<LogFollower>> LogFollower::open(const std::filesystem::
   state.current = std::make_unique<CurrentSnapshot>(std::move(nothing));
   if (auto loaded = follower->reload(); !loaded) return tl::unexpected(loaded.error());
   state.mode = OpenMode::kRead;  // a writer may come once no_writer is gone
-  if (auto first = follower->refresh(); !first) return tl::unexpected(first.error());
+  if (auto first = follower->follow(); !first) return tl::unexpected(first.error());
   return follower;
 }
 
@@ -126,7 +127,7 @@ Expected<void> LogFollower::show_paused(bool has_changed) {
   return result;
 }
 
-Expected<std::shared_ptr<const Snapshot>> LogFollower::refresh() {
+Expected<void> LogFollower::follow() {
   std::lock_guard lock(mutex_);
   const auto paused_changed = read_paused();
   if (!paused_changed) return tl::unexpected(paused_changed.error());
@@ -142,7 +143,11 @@ Expected<std::shared_ptr<const Snapshot>> LogFollower::refresh() {
     if (*now == generation_) break;
     if (auto loaded = reload(); !loaded) return tl::unexpected(loaded.error());
   }
-  if (auto shown = show_paused(*paused_changed); !shown) return tl::unexpected(shown.error());
+  return show_paused(*paused_changed);
+}
+
+Expected<std::shared_ptr<const Snapshot>> LogFollower::refresh() {
+  if (auto followed = follow(); !followed) return tl::unexpected(followed.error());
   return state_.retention->without_expired(state_.current->get());
 }
 

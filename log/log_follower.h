@@ -18,7 +18,10 @@ class LogFollower {
   // Errors: as Log::open_read_only.
   static Expected<std::unique_ptr<LogFollower>> open(const std::filesystem::path& directory);
 
-  // The newest snapshot. Thread-safe. Errors: Corruption; IoError.
+  // Takes what the writer has committed over into state().current, which shows also what is too old
+  // by now. Thread-safe. Errors: Corruption; IoError.
+  Expected<void> follow();
+  // The newest snapshot as a reader should see it. Thread-safe. Errors: Corruption; IoError.
   Expected<std::shared_ptr<const Snapshot>> refresh();
 
   LogState& state() { return state_; }

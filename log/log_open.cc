@@ -1,6 +1,7 @@
 #include "log/log_open.h"
 
 #include <algorithm>
+#include <chrono>
 #include <set>
 
 #include <fmt/format.h>
@@ -9,6 +10,8 @@
 
 namespace runlog {
 namespace {
+
+constexpr std::chrono::milliseconds kLongestSweepInterval = std::chrono::hours(24 * 366);
 
 Expected<void> check_options(const LogOptions& options) {
   if (options.segment_bytes < (64u << 10) || options.segment_bytes > (4ull << 30))
@@ -24,10 +27,10 @@ Expected<void> check_options(const LogOptions& options) {
                 fmt::format("merge_fanout is {}; it must be between 2 and 64",
                             options.merge_fanout));
   if (auto good = check_policy(options.retention); !good) return good;
-  if (options.sweep_interval.count() < 0)
+  if (options.sweep_interval.count() < 0 || options.sweep_interval > kLongestSweepInterval)
     return fail(ErrorCode::InvalidArgument,
-                fmt::format("sweep_interval is {} ms; it must not be negative",
-                            options.sweep_interval.count()));
+                fmt::format("sweep_interval is {} ms; it must be between 0 and {} (a year)",
+                            options.sweep_interval.count(), kLongestSweepInterval.count()));
   if (options.durability == LogOptions::Durability::kInterval &&
       (options.interval.count() < 1 || options.interval.count() > 60'000))
     return fail(ErrorCode::InvalidArgument,
@@ -308,6 +311,8 @@ Expected<OpenedLog> open_for_writing(const std::filesystem::path& directory,
                                      ? static_cast<const SealedSegment&>(segment).footer().newest
                                      : static_cast<const ActiveSegment&>(segment).newest());
   }
+  state.counters = std::make_unique<Counters>(state);
+  if (auto read = state.counters->open(snapshot->end); !read) return tl::unexpected(read.error());
   state.paused = std::make_unique<PausedTable>(state.directory, *state.catalog);
   if (auto read = state.paused->open(*snapshot); !read) return tl::unexpected(read.error());
   state.current = std::make_unique<CurrentSnapshot>(std::move(*snapshot));

@@ -7,6 +7,7 @@
 #include <memory>
 
 #include "log/catalog.h"
+#include "log/counters.h"
 #include "log/current_snapshot.h"
 #include "log/dictionary.h"
 #include "log/file_io.h"
@@ -28,6 +29,7 @@ struct LogState {
   std::unique_ptr<CurrentSnapshot> current;
   std::unique_ptr<PausedTable> paused;  // null when open for reading
   std::unique_ptr<Retention> retention;
+  std::unique_ptr<Counters> counters;
 
   UnixMs now() const {
     if (options.now) return options.now();

@@ -185,6 +185,7 @@ Expected<void> Maintenance::seal_and_merge() {
       done = pass_over_damage(seal(state_, closed->segment), std::span(closed, 1));
       // After a crash only records that are newer are taken once more.
       if (done) done = state_.retention->persist();
+      if (done) done = state_.counters->persist();
     } else {
       if (!state_.options.merge) return {};
       const auto choice = choose_merge(*snapshot, state_.options, damaged_);

@@ -241,6 +241,7 @@ Expected<void> merge_segments(LogState& state, const MergeChoice& choice,
   const auto snapshot = state.current->get();
   // Hidden records go here, and with them what says how the runs of their flows were counted.
   if (auto known = state.retention->persist(); !known) return known;
+  if (auto counted = state.counters->persist(); !counted) return counted;
   const auto& views = snapshot->segments;
   auto id = state.catalog->begin_segment(views[choice.first].segment->base());
   if (!id) return tl::unexpected(id.error());

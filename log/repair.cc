@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include "log/catalog.h"
+#include "log/counters_check.h"
 #include "log/paused_check.h"
 #include "log/repair_catalog.h"
 #include "log/repair_segment.h"
@@ -62,6 +63,11 @@ Expected<void> repair_files(const std::filesystem::path& log, Verification& foun
   }
   if (!found.catalog->damaged_retention_keys.empty()) {
     auto done = repair_retention(**catalog, found.catalog->damaged_retention_keys);
+    if (!done) return tl::unexpected(done.error());
+    append(report.repairs, *done);
+  }
+  if (!found.catalog->damaged_counter_keys.empty()) {
+    auto done = repair_counters(**catalog, found.catalog->damaged_counter_keys);
     if (!done) return tl::unexpected(done.error());
     append(report.repairs, *done);
   }

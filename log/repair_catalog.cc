@@ -7,6 +7,7 @@
 
 #include <fmt/format.h>
 
+#include "log/counters_check.h"
 #include "log/file_io.h"
 #include "log/lmdb_env.h"
 #include "log/paused_check.h"
@@ -239,6 +240,7 @@ class CatalogRepair {
   Expected<void> write() {
     const SalvagedRetention retention = find_in_state(salvage_retention);
     const SalvagedPausedRuns paused = find_in_state(salvage_paused_runs);
+    const SalvagedCounters counters = find_in_state(salvage_counters);
     auto place = set_aside(log_, log_ / "state", "");
     if (!place) return tl::unexpected(place.error());
     if (!place->empty())
@@ -257,6 +259,7 @@ class CatalogRepair {
       if (done) done = write->put(LmdbTable::kSegments, entry.id, sealed_bytes(entry));
     if (done && !paused.is_empty()) done = write_paused_runs(*write, paused);
     if (done) done = write_retention(*write, retention);
+    if (done) done = write_counters(*write, counters);
     if (done) done = write->commit();
     if (!done) return done;
     if (auto synced = sync_directory(log_ / "state"); !synced) return synced;
@@ -269,6 +272,11 @@ class CatalogRepair {
           retention.is_empty() ? "no retention policy and no hidden run was found for"
                                : "what could be found of the retention policy, the hidden runs and "
                                  "the pins stands"));
+    if (!counters.is_certain)
+      done_.push_back(counters.is_empty()
+                          ? "no counters were found; what is still there is counted anew"
+                          : "what could be found of the counters stands in the new catalog; some may "
+                            "be from before the last changes");
     if (!paused.is_empty())
       done_.push_back(fmt::format("{} paused runs were found again{}", paused.runs.size(),
                                   paused.is_certain ? ""

@@ -5,6 +5,10 @@
 // since doing the same appends again hides the same runs, it writes nothing. Ages and bytes are
 // looked at now and then, and at every change of the policy or of a pin; what they hide is on disk
 // before it takes effect.
+//
+// Publishing an append waits for the sync of such a change: which run a cap hides next depends on it,
+// so that an append in between would hide a run that comes back after a crash, or show a flow with more
+// runs than it may have. Nothing waits for persist(), which writes down what holds already.
 #pragma once
 
 #include <cstdint>
@@ -114,6 +118,10 @@ class Retention {
   struct Found;
   Expected<Found> find_expired(const Snapshot& snapshot, UnixMs now, bool caps_too);
   Expected<void> hide_found(Snapshot& next, const Found& found);
+  struct Write;
+  Write begin_write(const Snapshot& snapshot);
+  Expected<void> write_out(const Snapshot& snapshot, Write& write, std::vector<StateEntry> more);
+  void end_write(const Write& write, bool is_done);
   Expected<void> persist_edit(const Snapshot& next, std::vector<StateEntry> more = {});
   OrdinalSet hidden_in_chunk(const Snapshot& snapshot, std::uint64_t chunk) const;
   StateEntry pins_entry(std::uint64_t key) const;

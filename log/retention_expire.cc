@@ -129,12 +129,11 @@ Expected<void> Retention::expire_locked(bool caps_too) {
   const auto snapshot = state_.current->get();
   auto found = find_expired(*snapshot, now, caps_too || *ended);
   if (!found) return tl::unexpected(found.error());
+  if (found->counts.total() == 0)
+    return state_.current->with_edits_held([&](const auto&) { return has_clock_moved(); })
+               ? persist_locked(false)
+               : Expected<void>();
   Expected<void> result;
-  if (found->counts.total() == 0) {
-    if (has_clock_moved())
-      state_.current->change([&](Snapshot& next) { result = persist_edit(next); });
-    return result;
-  }
   found->snapshot = snapshot;
   state_.current->change([&](Snapshot& next) {
     const Snapshot before = next;

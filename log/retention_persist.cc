@@ -2,6 +2,8 @@
 #include "log/retention.h"
 
 #include <array>
+#include <iterator>
+#include <optional>
 #include <utility>
 
 #include "log/log_state.h"
@@ -12,12 +14,10 @@ namespace runlog {
 // jumped. Otherwise a log that is opened now and then would never believe its clock.
 bool Retention::has_clock_moved() const {
   constexpr UnixMs kEnough = 3'600'000;
-  return state_.current->with_edits_held([&](const auto&) {
-    if (!is_in_use()) return false;
-    return clock_.jumped_to() != stored_clock_.jumped_to() ||
-           clock_.trusted() < stored_clock_.trusted() ||
-           clock_.trusted() >= stored_clock_.trusted() + kEnough;
-  });
+  if (!is_in_use()) return false;
+  return clock_.jumped_to() != stored_clock_.jumped_to() ||
+         clock_.trusted() < stored_clock_.trusted() ||
+         clock_.trusted() >= stored_clock_.trusted() + kEnough;
 }
 
 bool Retention::is_in_use() const {
@@ -36,42 +36,79 @@ Expected<void> Retention::close() {
   return persist_locked(false);
 }
 
+// What is under way to state/. Changes that come meanwhile are noted anew.
+struct Retention::Write {
+  std::vector<StateEntry> entries;  // pins and the mark
+  std::set<std::uint64_t> chunks, pins;
+  std::set<std::uint64_t> filled, emptied;  // of `chunks`
+  SequenceNumber hidden_to = 1;
+  ClockGuard clock;
+};
+
 Expected<void> Retention::persist_locked(bool always) {
-  Expected<void> result;
-  state_.current->change([&](Snapshot& next) {
-    const bool is_known = changed_chunks_.empty() && changed_pins_.empty() &&
-                          (!tracking_ || hidden_to_ == next.end);
+  std::shared_ptr<const Snapshot> snapshot;
+  std::optional<Write> write;
+  state_.current->with_edits_held([&](std::shared_ptr<const Snapshot> now) {
+    const bool is_known = changed_chunks_.empty() && changed_pins_.empty() && !has_clock_moved() &&
+                          (!tracking_ || hidden_to_ == now->end);
     if (is_known || (!always && !is_in_use())) return;
-    result = persist_edit(next);
+    write = begin_write(*now);
+    snapshot = std::move(now);
   });
-  return result;
+  if (!write) return {};
+  auto written = write_out(*snapshot, *write, {});
+  state_.current->with_edits_held([&](const auto&) { end_write(*write, written.has_value()); });
+  return written;
 }
 
 // The hidden runs, the pins that moved, the mark and `more`, in one commit.
 Expected<void> Retention::persist_edit(const Snapshot& next, std::vector<StateEntry> more) {
-  std::vector<StateEntry> entries = std::move(more);
-  std::set<std::uint64_t> filled, emptied;
-  for (const std::uint64_t chunk : changed_chunks_) {
-    const OrdinalSet runs = hidden_in_chunk(next, chunk);
-    (runs.is_empty() ? emptied : filled).insert(chunk);
-    entries.push_back(hidden_entry(chunk, runs));
-  }
-  for (const std::uint64_t key : changed_pins_) entries.push_back(pins_entry(key));
+  Write write = begin_write(next);
+  auto written = write_out(next, write, std::move(more));
+  end_write(write, written.has_value());
+  return written;
+}
+
+Retention::Write Retention::begin_write(const Snapshot& snapshot) {
+  Write write;
+  write.chunks = std::exchange(changed_chunks_, {});
+  write.pins = std::exchange(changed_pins_, {});
+  for (const std::uint64_t key : write.pins) write.entries.push_back(pins_entry(key));
   RetentionMark mark;
-  mark.hidden_to = next.end;
+  mark.hidden_to = write.hidden_to = snapshot.end;
   mark.names_end = state_.names->end();
+  write.clock = clock_;
   mark.trusted_time = clock_.trusted();
   mark.jumped_to = clock_.jumped_to();
-  entries.push_back(mark_entry(mark));
-  if (auto written = state_.catalog->write_state(entries); !written) return written;
+  write.entries.push_back(mark_entry(mark));
+  return write;
+}
+
+// Needs no lock but mutex_.
+Expected<void> Retention::write_out(const Snapshot& snapshot, Write& write,
+                                    std::vector<StateEntry> more) {
+  std::vector<StateEntry> entries = std::move(more);
+  entries.insert(entries.end(), std::make_move_iterator(write.entries.begin()),
+                 std::make_move_iterator(write.entries.end()));
+  for (const std::uint64_t chunk : write.chunks) {
+    const OrdinalSet runs = hidden_in_chunk(snapshot, chunk);
+    (runs.is_empty() ? write.emptied : write.filled).insert(chunk);
+    entries.push_back(hidden_entry(chunk, runs));
+  }
+  return state_.catalog->write_state(entries);
+}
+
+void Retention::end_write(const Write& write, bool is_done) {
+  if (!is_done) {
+    changed_chunks_.insert(write.chunks.begin(), write.chunks.end());
+    changed_pins_.insert(write.pins.begin(), write.pins.end());
+    return;
+  }
   is_stored_ = true;
-  stored_clock_ = clock_;
-  hidden_to_ = next.end;
-  stored_chunks_.insert(filled.begin(), filled.end());
-  for (const std::uint64_t chunk : emptied) stored_chunks_.erase(chunk);
-  changed_chunks_.clear();
-  changed_pins_.clear();
-  return {};
+  stored_clock_ = write.clock;
+  hidden_to_ = write.hidden_to;
+  stored_chunks_.insert(write.filled.begin(), write.filled.end());
+  for (const std::uint64_t chunk : write.emptied) stored_chunks_.erase(chunk);
 }
 
 OrdinalSet Retention::hidden_in_chunk(const Snapshot& snapshot, std::uint64_t chunk) const {
@@ -99,6 +136,7 @@ StateEntry Retention::pins_entry(std::uint64_t key) const {
 }
 
 void Retention::forget_between(SequenceNumber base, SequenceNumber end) {
+  std::lock_guard lock(mutex_);  // so that no write is under way
   state_.current->with_edits_held([&](const auto&) {
     const auto first = stored_chunks_.lower_bound(hidden_chunk_of(base));
     const auto last = stored_chunks_.upper_bound(hidden_chunk_of(end));

@@ -1,41 +1,17 @@
 #include "log/retention_state.h"
 
 #include <algorithm>
-#include <cstring>
 #include <utility>
 
 #include <fmt/format.h>
 
 #include "log/record.h"
-#include "log/varint.h"
-#include "log/xxh.h"
+#include "log/state_entry.h"
 
 namespace runlog {
 namespace {
 
 constexpr std::uint8_t kMarkVersion = 1;
-constexpr std::size_t kChecksumBytes = 8;
-
-StateEntry entry_of(std::uint64_t key, const void* content, std::size_t bytes) {
-  StateEntry entry{key, std::vector<std::byte>(kChecksumBytes + bytes)};
-  const std::uint64_t checksum = XXH3_64bits_withSeed(content, bytes, key);
-  std::memcpy(entry.value.data(), &checksum, kChecksumBytes);
-  if (bytes != 0) std::memcpy(entry.value.data() + kChecksumBytes, content, bytes);
-  return entry;
-}
-
-StateEntry entry_of(std::uint64_t key, const ByteWriter& content) {
-  return entry_of(key, content.data(), content.size());
-}
-
-std::optional<Bytes> content_of(std::uint64_t key, Bytes value) {
-  if (value.size() < kChecksumBytes) return std::nullopt;
-  std::uint64_t checksum = 0;
-  std::memcpy(&checksum, value.data(), kChecksumBytes);
-  const Bytes content = value.subspan(kChecksumBytes);
-  if (checksum != XXH3_64bits_withSeed(content.data(), content.size(), key)) return std::nullopt;
-  return content;
-}
 
 std::optional<RetentionMark> decode_mark(Bytes bytes) {
   ByteReader in(bytes.data(), bytes.size());
@@ -76,7 +52,7 @@ Expected<bool> take_retention_entry(std::uint64_t key, Bytes value, StoredRetent
   const bool is_hidden = key >= kHiddenKey && key < kPinKey;
   const bool is_pin = key >= kPinKey && key < kRetentionKeysEnd;
   if (key != kPolicyKey && key != kMarkKey && !is_hidden && !is_pin) return false;
-  const auto content = content_of(key, value);
+  const auto content = checked_content(key, value);
   const auto damaged = [&](const char* what) {
     return fail(ErrorCode::Corruption, fmt::format("{} (entry {}) cannot be read", what, key));
   };
@@ -118,7 +94,7 @@ Expected<StoredRetention> load_retention(const Catalog& catalog) {
 
 StateEntry policy_entry(const RetentionPolicy& policy) {
   const auto bytes = encode_policy(policy);
-  return entry_of(kPolicyKey, bytes.data(), bytes.size());
+  return checked_entry(kPolicyKey, bytes);
 }
 
 StateEntry mark_entry(const RetentionMark& mark) {
@@ -129,13 +105,13 @@ StateEntry mark_entry(const RetentionMark& mark) {
   out.varint(mark.names_end);
   out.signed_varint(mark.trusted_time);
   out.signed_varint(mark.jumped_to);
-  return entry_of(kMarkKey, out);
+  return checked_entry(kMarkKey, out);
 }
 
 StateEntry hidden_entry(std::uint64_t chunk, const OrdinalSet& low_halves) {
   if (low_halves.is_empty()) return {kHiddenKey + chunk, {}};
   const auto bytes = low_halves.serialise();
-  return entry_of(kHiddenKey + chunk, bytes.data(), bytes.size());
+  return checked_entry(kHiddenKey + chunk, bytes);
 }
 
 StateEntry pin_entry(std::uint64_t key, std::span<const Pin* const> pins) {
@@ -148,7 +124,7 @@ StateEntry pin_entry(std::uint64_t key, std::span<const Pin* const> pins) {
     out.signed_varint(pin->until.value_or(0));
     out.varint(pin->sequence);
   }
-  return entry_of(key, out);
+  return checked_entry(key, out);
 }
 
 }  // namespace runlog

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <vector>
 
+#include "log/file_io.h"
+#include "log/hidden_flows.h"
 #include "log/kill_point.h"
 #include "log/retention.h"
 #include "log/sealed_segment.h"
@@ -19,10 +21,10 @@ std::uint64_t file_size(const SegmentView& view) {
   return static_cast<const SealedSegment&>(*view.segment).file_contents().size();
 }
 
-// What of its file the visible runs are worth.
-std::uint64_t live_share(const SegmentView& view) {
-  return view.end == 0 ? 0
-                       : std::uint64_t(double(file_size(view)) * double(view.live()) / view.end);
+std::uint64_t bytes_in(const FlowTable& table) {
+  std::uint64_t bytes = 0;
+  for (const auto& [flow, counts] : table) bytes += counts.bytes;
+  return bytes;
 }
 
 }  // namespace
@@ -48,6 +50,7 @@ Expected<void> drop_dead_segments(LogState& state, Reclaimed& done) {
   if (ids.empty()) return {};
   // What goes may be all that says that an older run is hidden, or how a flow's runs were counted.
   if (auto known = state.retention->persist(true); !known) return known;
+  if (auto counted = state.counters->persist(); !counted) return counted;
   kill_point("retention.before_drop");
   if (auto changed = state.catalog->change(entries); !changed) return changed;
   kill_point("retention.after_drop");
@@ -85,8 +88,24 @@ Expected<void> merge_sparse(LogState& state, const MergeChoice& choice,
   return {};
 }
 
-bool is_sparse(const SegmentView& view) {
-  return is_sealed(view) && view.live() * 2 < view.end;
+std::uint64_t live_file_bytes(const Snapshot& snapshot, std::size_t position) {
+  const SegmentView& view = snapshot.segments[position];
+  const std::uint64_t file = file_bytes(view.segment->file()).value_or(0);
+  if (!view.dead || view.live() == 0) return view.live() == 0 ? 0 : file;
+  // The flow table of an active segment may be ahead of the snapshot.
+  const auto table = is_sealed(view) ? view.index().flow_table() : FlowTable();
+  std::uint64_t records = table ? bytes_in(*table) : 0, hidden = 0;
+  const auto look = [&](const FlowTable& flows) { hidden = bytes_in(flows); };
+  if (records > file || !view.hidden_flows->of(snapshot, position, look) || hidden > records)
+    records = hidden = 0;
+  const double share = double(view.live()) / view.end;
+  return records - hidden + std::uint64_t(double(file - records) * share);
+}
+
+bool is_sparse(const Snapshot& snapshot, std::size_t position) {
+  const SegmentView& view = snapshot.segments[position];
+  return is_sealed(view) && view.dead &&
+         live_file_bytes(snapshot, position) * 2 < file_size(view);
 }
 
 std::optional<MergeChoice> choose_sparse(const Snapshot& snapshot,
@@ -97,10 +116,11 @@ std::optional<MergeChoice> choose_sparse(const Snapshot& snapshot,
     const SegmentView& view = snapshot.segments[i];
     const bool is_good =
         std::find(except.begin(), except.end(), view.segment->id()) == except.end();
-    if (is_good && is_sparse(view) && (choice.count == 0 || carried + live_share(view) <= kMaxCarriedBytes)) {
+    const std::uint64_t live = is_good && is_sparse(snapshot, i) ? live_file_bytes(snapshot, i) : 0;
+    if (live > 0 && (choice.count == 0 || carried + live <= kMaxCarriedBytes)) {
       if (choice.count == 0) choice.first = i;
       ++choice.count;
-      carried += live_share(view);
+      carried += live;
     } else if (choice.count > 0) {
       break;
     }

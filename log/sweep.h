@@ -2,8 +2,8 @@
 // is unlinked; neighbours that are mostly hidden are merged, so that their visible runs stand in one
 // new segment and the old ones can go. Nothing is ever deleted inside a segment.
 //
-// Afterwards no sealed segment has more hidden runs than visible ones, so that the files take at
-// most twice what the visible runs need, and the active segment.
+// Afterwards no sealed segment takes more than twice what its visible runs would take in a segment of
+// their own, so that the files take at most twice that, and the active segment.
 #pragma once
 
 #include <atomic>
@@ -24,8 +24,11 @@ struct Reclaimed {
   std::uint64_t written_bytes = 0;     // of the files that came
 };
 
+// What of a segment's file the visible runs account for: their records, and their share of tables and
+// pages by number. Where a flow table is damaged, of the records too.
+std::uint64_t live_file_bytes(const Snapshot& snapshot, std::size_t position);
 // Whether a sealed segment is to be merged for what it hides.
-bool is_sparse(const SegmentView& view);
+bool is_sparse(const Snapshot& snapshot, std::size_t position);
 // The oldest neighbours that are, none of them with an id in `except`; nullopt if there are none.
 std::optional<MergeChoice> choose_sparse(const Snapshot& snapshot,
                                          std::span<const std::uint64_t> except);

@@ -23,6 +23,7 @@ struct CatalogState {
   std::set<std::uint64_t> damaged_paused_keys;
   bool is_paused_damaged = false;
   std::set<std::uint64_t> damaged_retention_keys;  // see log/retention_state.h
+  std::set<std::uint64_t> damaged_counter_keys;
 };
 
 struct Verification {

@@ -6,6 +6,7 @@
 
 #include <fmt/format.h>
 
+#include "log/counters_check.h"
 #include "log/file_io.h"
 #include "log/paused_check.h"
 #include "log/retention_state.h"
@@ -52,7 +53,11 @@ class CatalogCheck {
       damage.push_back(fmt::format("'{}' is damaged: {}", file_.string(), problem));
     for (const std::string& problem : retention_problems_)
       damage.push_back(fmt::format("'{}' is damaged: {}", file_.string(), problem));
+    counters_.finish();
+    for (const std::string& problem : counters_.problems())
+      damage.push_back(fmt::format("'{}' is damaged: {}", file_.string(), problem));
     if (!problems_.empty()) return std::nullopt;
+    state_.damaged_counter_keys = counters_.damaged_keys();
     state_.paused_changes = paused_.changes();
     state_.damaged_paused_keys = paused_.damaged_keys();
     state_.is_paused_damaged = !paused_.problems().empty();
@@ -72,6 +77,7 @@ class CatalogCheck {
     problems_.clear();
     state_ = {};
     paused_ = {};
+    counters_ = {};
     retention_problems_.clear();
     has_identity_ = has_generation_ = false;
   }
@@ -93,6 +99,8 @@ class CatalogCheck {
         state_.generation = *generation;
     } else if (table == "t" && key >= kPausedBase) {
       paused_.visit(key, value);
+    } else if (table == "t" && is_counter_key(key)) {
+      counters_.visit(key, value);
     } else if (table == "t") {
       StoredRetention ignored;
       if (auto taken = take_retention_entry(key, value, ignored); !taken) {
@@ -111,6 +119,7 @@ class CatalogCheck {
   fs::path file_;
   CatalogState state_;
   PausedCheck paused_;
+  CountersCheck counters_;
   std::vector<std::string> retention_problems_;
   std::vector<std::string> problems_;
   bool has_identity_ = false, has_generation_ = false;

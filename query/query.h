@@ -115,4 +115,21 @@ struct FlowStatistics {
 // Errors: those of Log::flows(); Corruption.
 Expected<std::vector<FlowStatistics>> statistics(Log& log, const std::optional<std::string>& flow);
 
+// Whether things get better or worse: what one flow, or all flows, did lately and before, counted with
+// the runs that are gone.
+struct FlowPeriod {
+  // "24h" and "7d" end now and are whole hours, this one as far as it came; "30d" is this day in UTC
+  // and the 29 before, "30d before" the 30 days before those, "400d" all days that are counted.
+  std::string name;
+  UnixMs from = 0, to = 0;  // below `to`
+  FlowCounts counts;        // without bytes and hours
+};
+struct FlowTrend {
+  std::vector<FlowPeriod> periods;   // in the order above; one for each, with or without runs
+  FlowHistory history;               // says how far back counters reach
+  std::optional<UnixMs> runs_from;   // since when the runs were stored that are there, of all flows
+};
+// Errors: those of Log::history(); Corruption.
+Expected<FlowTrend> trend(Log& log, const std::optional<std::string>& flow);
+
 }  // namespace runlog

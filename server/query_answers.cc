@@ -34,28 +34,77 @@ void write_counts(JsonWriter& json, const RunCounts& runs) {
   }
 }
 
+void write_time(ObjectWriter& object, std::string_view name, const std::optional<UnixMs>& time) {
+  time ? object.time(name, time) : object.json(name, "null");
+}
+
+void write_duration(ObjectWriter& object, std::string_view name, std::int64_t ms) {
+  ms < 0 ? object.json(name, "null") : object.number(name, ms);
+}
+
+void write_counted(JsonWriter& json, ObjectWriter& object, const FlowCounts& counts) {
+  object.number("total", std::int64_t(std::accumulate(counts.runs.begin(), counts.runs.end(),
+                                                      std::uint64_t{0})));
+  object.begin("runs");
+  write_counts(json, counts.runs);
+  write_duration(object, "p50Ms", counts.durations.percentile(0.50));
+  write_duration(object, "p95Ms", counts.durations.percentile(0.95));
+  write_duration(object, "p99Ms", counts.durations.percentile(0.99));
+  object.number("selected", counts.selected);
+  object.number("acted", counts.acted);
+  object.number("unmeasured", counts.unmeasured);
+}
+
+void write_periods(JsonWriter& json, const std::vector<CountedPeriod>& periods) {
+  json.begin_array();
+  for (const CountedPeriod& period : periods) {
+    ObjectWriter entry(json, {});
+    entry.time("start", period.start);
+    write_counted(json, entry, period.counts);
+  }
+  json.end_array();
+}
+
+void write_trend(JsonWriter& json, const FlowTrend& trend) {
+  ObjectWriter object(json, {});
+  write_time(object, "runsFrom", trend.runs_from);
+  write_time(object, "hoursFrom", trend.history.hours_from);
+  write_time(object, "daysFrom", trend.history.days_from);
+  write_time(object, "droppedBefore", trend.history.dropped_before);
+  object.number("uncounted", std::int64_t(trend.history.uncounted));
+  object.truth("hasUnnamedFlows", trend.history.has_unnamed);
+  object.begin("periods");
+  json.begin_array();
+  for (const FlowPeriod& period : trend.periods) {
+    ObjectWriter entry(json, {});
+    entry.text("name", std::string_view(period.name));
+    entry.time("from", period.from);
+    entry.time("to", period.to);
+    write_counted(json, entry, period.counts);
+  }
+  json.end_array();
+  object.begin("byHour");
+  write_periods(json, trend.history.hours);
+  object.begin("byDay");
+  write_periods(json, trend.history.days);
+}
+
 void write_flow(JsonWriter& json, const FlowStatistics& flow) {
   ObjectWriter object(json, {});
-  const auto time_or_null = [&](std::string_view name, const std::optional<UnixMs>& time) {
-    time ? object.time(name, time) : object.json(name, "null");
-  };
-  const auto duration_or_null = [&](std::string_view name, std::int64_t ms) {
-    ms < 0 ? object.json(name, "null") : object.number(name, ms);
-  };
   object.text("flowName", std::string_view(flow.flow));
   object.number("total", std::int64_t(std::accumulate(flow.runs.begin(), flow.runs.end(),
                                                       std::uint64_t{0})));
   object.begin("runs");
   write_counts(json, flow.runs);
-  duration_or_null("p50Ms", flow.p50_ms);
-  duration_or_null("p95Ms", flow.p95_ms);
-  duration_or_null("p99Ms", flow.p99_ms);
+  write_duration(object, "p50Ms", flow.p50_ms);
+  write_duration(object, "p95Ms", flow.p95_ms);
+  write_duration(object, "p99Ms", flow.p99_ms);
   object.number("selected", flow.selected);
   object.number("acted", flow.acted);
   object.number("unmeasured", flow.unmeasured);
   object.number("bytes", std::int64_t(flow.bytes));
-  time_or_null("lastRun", flow.last_run);
-  time_or_null("lastFailure", flow.last_failure);
+  write_time(object, "lastRun", flow.last_run);
+  write_time(object, "lastFailure", flow.last_failure);
   object.begin("byHour");
   json.begin_array();
   for (const FlowStatistics::Hour& hour : flow.by_hour) {
@@ -108,14 +157,16 @@ void write_groups_answer(std::string_view by, const std::vector<Group>& all, std
   if (incomplete) object.truth("incomplete", true);
 }
 
-void write_flows_answer(const std::vector<FlowStatistics>& flows, bool incomplete,
-                        std::string& out) {
+void write_flows_answer(const std::vector<FlowStatistics>& flows, const FlowTrend& trend,
+                        bool incomplete, std::string& out) {
   JsonWriter json(out);
   ObjectWriter object(json, {});
   object.begin("flows");
   json.begin_array();
   for (const FlowStatistics& flow : flows) write_flow(json, flow);
   json.end_array();
+  object.begin("trend");
+  write_trend(json, trend);
   if (incomplete) object.truth("incomplete", true);
 }
 

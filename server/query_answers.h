@@ -19,7 +19,8 @@ Expected<void> write_list_answer(ListResult& page, std::string& out);
 void write_groups_answer(std::string_view by, const std::vector<Group>& all, std::size_t shown,
                          std::uint64_t matching, bool incomplete, std::string& out);
 
-void write_flows_answer(const std::vector<FlowStatistics>& flows, bool incomplete,
-                        std::string& out);
+// {"flows":[…],"trend":{…}}: what flows did in the runs that are there, and in all.
+void write_flows_answer(const std::vector<FlowStatistics>& flows, const FlowTrend& trend,
+                        bool incomplete, std::string& out);
 
 }  // namespace runlog

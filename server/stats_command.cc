@@ -85,22 +85,35 @@ std::string bar(std::uint64_t count, std::uint64_t largest, const Screen& screen
   return out;
 }
 
-void print_hours(const FlowStatistics& flow, Console& console) {
-  const std::size_t skipped =
-      flow.by_hour.size() > kHoursShown ? flow.by_hour.size() - kHoursShown : 0;
+// All that is known: counters have the last days, with the runs that are gone, and runs may reach
+// further back.
+std::vector<FlowStatistics::Hour> hours_of(const std::vector<FlowStatistics>& flows,
+                                           const FlowHistory& history) {
+  std::vector<FlowStatistics::Hour> hours;
+  if (!flows.empty()) hours = flows.front().by_hour;
+  if (history.hours.empty()) return hours;
+  std::erase_if(hours, [&](const FlowStatistics::Hour& hour) {
+    return hour.start >= history.hours.front().start;
+  });
+  for (const CountedPeriod& hour : history.hours) hours.push_back({hour.start, hour.counts.runs});
+  return hours;
+}
+
+void print_hours(const std::vector<FlowStatistics::Hour>& hours, Console& console) {
+  const std::size_t skipped = hours.size() > kHoursShown ? hours.size() - kHoursShown : 0;
   if (skipped > 0) {
-    console.out.write(fmt::format("\nthe last {} hours with runs, of {}:\n", kHoursShown,
-                                  flow.by_hour.size()));
+    console.out.write(
+        fmt::format("\nthe last {} hours with runs, of {}:\n", kHoursShown, hours.size()));
   } else {
     console.out.write("\n");
   }
   std::uint64_t largest = 0;
-  for (std::size_t i = skipped; i < flow.by_hour.size(); ++i) {
-    largest = std::max(largest, sum(flow.by_hour[i].runs));
+  for (std::size_t i = skipped; i < hours.size(); ++i) {
+    largest = std::max(largest, sum(hours[i].runs));
   }
   TerminalTable table({{"HOUR (UTC)"}, {"RUNS", Align::kRight}, {"FAILED", Align::kRight}, {""}});
-  for (std::size_t i = skipped; i < flow.by_hour.size(); ++i) {
-    const FlowStatistics::Hour& hour = flow.by_hour[i];
+  for (std::size_t i = skipped; i < hours.size(); ++i) {
+    const FlowStatistics::Hour& hour = hours[i];
     table.add_row({{format_instant(hour.start).substr(0, 16)},
                    {format_count(sum(hour.runs))},
                    bad_count(not_done(hour.runs)),
@@ -109,25 +122,76 @@ void print_hours(const FlowStatistics& flow, Console& console) {
   console.out.write(table.render(console.screen));
 }
 
+std::string period_name(const FlowPeriod& period) {
+  if (period.name == "24h") return "last 24 hours";
+  if (period.name == "7d") return "last 7 days";
+  if (period.name == "30d") return "last 30 days";
+  return period.name == "30d before" ? "the 30 days before" : "all days counted";
+}
+
+void print_trend(const FlowTrend& trend, Console& console) {
+  console.out.write("\n");
+  TerminalTable table({{"ALSO RUNS THAT ARE GONE"},
+                       {"RUNS", Align::kRight},
+                       {"FAILED", Align::kRight},
+                       {"FAIL %", Align::kRight},
+                       {"P50", Align::kRight, 0, 2},
+                       {"P95", Align::kRight, 0, 1}});
+  for (const FlowPeriod& period : trend.periods) {
+    const RunCounts& runs = period.counts.runs;
+    table.add_row({{period_name(period)},
+                   {format_count(sum(runs))},
+                   bad_count(not_done(runs)),
+                   {format_share(not_done(runs), sum(runs))},
+                   {duration_or_nothing(period.counts.durations.percentile(0.50))},
+                   {duration_or_nothing(period.counts.durations.percentile(0.95))}});
+  }
+  console.out.write(table.render(console.screen));
+  const FlowHistory& history = trend.history;
+  std::string reach = trend.runs_from ? "runs reach back to " + format_instant(*trend.runs_from)
+                                      : "no runs are left";
+  if (history.days_from)
+    reach += ", counters to " + format_instant(*history.days_from).substr(0, 10);
+  if (history.hours_from)
+    reach += ", by hour to " + format_instant(*history.hours_from).substr(0, 16);
+  console.out.write(reach + " (UTC)\n");
+  if (history.dropped_before)
+    remark(console, fmt::format("counters of hours and days before {} were dropped for their size",
+                                format_instant(*history.dropped_before)));
+  if (history.uncounted > 0)
+    remark(console, fmt::format("{} damaged records could not be counted",
+                                format_count(history.uncounted)));
+  if (history.has_unnamed)
+    remark(console, "in some hours or days there were more flows than counters name");
+}
+
 }  // namespace
 
 ExitCode run_stats(const LogPlace& place, const StatsOptions& options, Console& console) {
   auto log = open_for_reading(place);
   if (!log) return complain(console, log.error());
+  auto past = trend(**log, options.flow);
+  if (!past) return complain(console, past.error());
   auto flows = statistics(**log, options.flow);
+  const bool is_gone = !flows && flows.error().code == ErrorCode::NotFound;
+  if (is_gone && !past->history.days.empty()) flows = std::vector<FlowStatistics>();
   if (!flows) return complain(console, flows.error());
   // A segment that is missing stays missing, so a later snapshot tells.
   auto snapshot = (*log)->snapshot();
   if (!snapshot) return complain(console, snapshot.error());
   if (options.json) {
     std::string answer;
-    write_flows_answer(*flows, (*snapshot)->incomplete, answer);
+    write_flows_answer(*flows, *past, (*snapshot)->incomplete, answer);
     console.out.write(answer + "\n");
-  } else if (sum(flows->front().runs) == 0) {
-    remark(console, "the log holds no runs");
   } else {
-    print_flows(*flows, console);
-    if (options.flow) print_hours(flows->front(), console);
+    const bool has_runs = !flows->empty() && sum(flows->front().runs) > 0;
+    if (has_runs)
+      print_flows(*flows, console);
+    else
+      remark(console, options.flow ? "the log holds no run of this flow any more"
+                                   : "the log holds no runs");
+    if (!past->history.days.empty()) print_trend(*past, console);
+    if (options.flow) print_hours(hours_of(*flows, past->history), console);
   }
   warn_if_incomplete(**snapshot, console);
   return ExitCode::kDone;

@@ -145,6 +145,13 @@ class Answers {
     snapshot = log.snapshot();
     if (!snapshot) return tl::unexpected(snapshot.error());
     incomplete_ = incomplete_ || (*snapshot)->incomplete;
+    const auto history = log.history();
+    if (!history) return tl::unexpected(history.error());
+    incomplete_ = incomplete_ || history->uncounted > 0;
+    for (const auto* periods : {&history->hours, &history->days})
+      for (const CountedPeriod& period : *periods)
+        text_ += std::to_string(period.start) + " " + std::to_string(period.counts.runs[1]) + " " +
+                 std::to_string(period.counts.durations.percentile(1)) + ";";
     for (const FlowStatistics& flow : *flows)
       text_ += flow.flow + std::to_string(flow.p50_ms) + " " + std::to_string(flow.runs[0]) + ";";
     return {};

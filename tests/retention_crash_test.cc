@@ -48,6 +48,9 @@ void check_after(const Crash& crash, std::uint64_t seed) {
     CHECK((*policy == before.policy() || *policy == after.policy()));
     const auto pins = log->pins();
     must(pins);
+    const auto counted = counted_by_day(*log);
+    must(counted);
+    CHECK((*counted == before.counted_by_day() || *counted == after.counted_by_day()));
     CHECK((pins->size() == before.pins().size() || pins->size() == after.pins().size()));
     must(log->sweep());
     CHECK(found_in(*log) == found);
@@ -74,7 +77,7 @@ TEST_CASE("a process killed at a named point of a sweep leaves it finished or un
        {"retention.after_expiry", "retention.after_policy", "retention.before_drop",
         "retention.after_drop", "retention.mid_drop", "retention.before_merge", "merge.after_input",
         "merge.before_swap", "merge.after_swap", "merge.before_forget",
-        "append.before_acknowledge"})
+        "append.before_acknowledge", "counters.before_commit", "counters.after_commit"})
     for (const int passage : {1, 3}) {
       const bool is_of_sweep = std::string_view(name).substr(0, 9) == "retention";
       const std::uint64_t seed = std::uint64_t(passage) * 14 + (is_of_sweep ? 0 : 1);

@@ -47,6 +47,12 @@ void check_against(Log& log, const RetentionModel& model) {
   for (const Pin& pin : *pins) REQUIRE(model.pins().at(pin.run_id) == pin.until);
 }
 
+void check_counters(Log& log, const RetentionModel& model) {
+  const auto counted = counted_by_day(log);
+  must(counted);
+  REQUIRE(*counted == model.counted_by_day());
+}
+
 void live(std::uint64_t seed, std::size_t steps) {
   runlog::TempDir files;
   std::mt19937_64 random(seed);
@@ -64,6 +70,7 @@ void live(std::uint64_t seed, std::size_t steps) {
       // A reader asks for ages by itself, so that nothing may be left to hide.
       must(log->sweep());
       model.look(now);
+      check_counters(*log, model);
       const auto reader = Log::open_read_only(files.path());
       must(reader);
       check_against(**reader, model);
@@ -73,6 +80,7 @@ void live(std::uint64_t seed, std::size_t steps) {
       log = open_log(files.path(), retention_options(now, seed));
       model.look(now);
       check_against(*log, model);
+      check_counters(*log, model);
     }
     step = next_retention_step(random, model, now, true);
     now = step.now;
@@ -80,6 +88,7 @@ void live(std::uint64_t seed, std::size_t steps) {
   must(log->sweep());
   model.look(now);
   check_against(*log, model);
+  check_counters(*log, model);
   log.reset();
   const auto report = verify_log(files.path());
   must(report);

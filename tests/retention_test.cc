@@ -257,3 +257,15 @@ TEST_CASE_METHOD(RetentionFixture, "a closed log changes no policy, no pin and h
   CHECK(*other->retention() == cap(5));
   CHECK(other->pins()->size() == 1);
 }
+
+TEST_CASE_METHOD(RetentionFixture, "an interval between sweeps that no clock can measure is refused") {
+  log_.reset();
+  for (const auto interval : {std::chrono::milliseconds::max(), std::chrono::milliseconds(-1)}) {
+    options_.sweep_interval = interval;
+    const auto refused = Log::open(files_.path(), options_);
+    REQUIRE_FALSE(refused);
+    CHECK(refused.error().code == ErrorCode::InvalidArgument);
+  }
+  options_.sweep_interval = std::chrono::hours(24 * 365);
+  must(Log::open(files_.path(), options_));
+}

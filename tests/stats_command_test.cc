@@ -45,6 +45,10 @@ TEST_CASE("stats, groups and info count what is there") {
   CHECK(flow["byHour"].Size() == 1);
   CHECK_THAT(history.run({"stats"}).out, Contains("lead_routing") && Contains("20.0 %"));
   CHECK(history.run({"stats", "--flow", "no_such_flow"}).exit_code == kRefused);
+  CHECK(stats["trend"]["periods"].Size() == 5);
+  CHECK(stats["trend"]["periods"][2]["name"] == "30d");
+  CHECK(stats["trend"]["runsFrom"].IsString());
+  CHECK(stats["trend"]["droppedBefore"].IsNull());
 
   const auto groups = parse(history.run({"groups", "--json", "--by", "error"}).out);
   REQUIRE(groups["groups"].Size() == 1);

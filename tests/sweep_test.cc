@@ -1,6 +1,8 @@
 // Sweeps give the space of hidden runs back, and say before what they would do.
 #include "log/sweep.h"
 
+#include <random>
+
 #include "log/verify.h"
 #include "tests/cli_process.h"
 #include "tests/retention_fixture.h"
@@ -114,4 +116,67 @@ TEST_CASE_METHOD(RetentionFixture, "a dry run says what a sweep then does, and d
   const auto swept = log_->sweep();
   CHECK(swept->by_age.runs == 30);
   CHECK(visible() == names(100, 130));
+}
+
+namespace {
+
+// A run whose message takes so many bytes, and does not compress well.
+void append_long(Log& log, const std::string& id, UnixMs now, std::size_t bytes) {
+  std::mt19937_64 random(bytes + id.size());
+  std::string message;
+  while (message.size() < bytes) message += char('0' + random() % 75);
+  SampleRun run(id, "long");
+  run.started(now - 120).failed(message);
+  must(log.append(run.run()));
+}
+
+std::uint64_t sealed_bytes(Log& log) {
+  std::uint64_t bytes = 0;
+  for (const SegmentInfo& segment : log.describe().segments)
+    if (segment.state == "sealed") bytes += segment.file_bytes;
+  return bytes;
+}
+
+}  // namespace
+
+TEST_CASE_METHOD(RetentionFixture, "a few large runs that are hidden give their space back") {
+  options_.segment_runs = 50;
+  reopen();
+  for (int i = 0; i < 200; ++i) {
+    append("flow" + std::to_string(i));
+    if (i % 10 == 0) append_long(*log_, "long" + std::to_string(i), now_, 60'000);
+  }
+  must(log_->seal_now());
+  const std::uint64_t before = sealed_bytes(*log_);
+  RetentionPolicy policy;
+  policy.flows["long"].max_per_flow = 1;
+  set(policy);
+  const auto planned = log_->plan_sweep();
+  const auto swept = log_->sweep();
+  must(swept);
+  CHECK(swept->merged_segments > 0);
+  CHECK(planned->merged_segments == swept->merged_segments);
+  // 19 of 20 runs of 60 kB went.
+  CHECK(sealed_bytes(*log_) * 2 < before);
+  CHECK(visible().size() == 201);
+}
+
+TEST_CASE_METHOD(RetentionFixture, "many small runs that are hidden beside large ones cost no merge") {
+  options_.segment_runs = 55;
+  options_.merge = false;
+  reopen();
+  for (int i = 0; i < 200; ++i) {
+    append("flow" + std::to_string(i));
+    if (i % 10 == 0) append_long(*log_, "long" + std::to_string(i), now_, 60'000);
+  }
+  must(log_->seal_now());
+  RetentionPolicy policy;
+  policy.flows["flow"].max_per_flow = 1;
+  set(policy);
+  const auto planned = log_->plan_sweep();
+  const auto swept = log_->sweep();
+  must(swept);
+  CHECK(planned->merged_segments == 0);
+  CHECK(swept->merged_segments == 0);
+  CHECK(visible().size() == 21);
 }

@@ -231,12 +231,14 @@ HttpResponse list_flows(const HttpRequest& request, Log& log) {
   if (!query.problems().empty()) return problems_response(query.problems());
   const auto flows = statistics(log, flow);
   if (!flows) return response_of(flows.error());
+  const auto past = trend(log, flow);
+  if (!past) return response_of(past.error());
   // A segment that is missing stays missing, so a later snapshot tells.
   const auto snapshot = log.snapshot();
   if (!snapshot) return response_of(snapshot.error());
   HttpResponse response;
   response.body = kDataBegins;
-  write_flows_answer(*flows, (*snapshot)->incomplete, response.body);
+  write_flows_answer(*flows, *past, (*snapshot)->incomplete, response.body);
   response.body += '}';
   return response;
 }

@@ -12,6 +12,8 @@ constexpr UnixMs kHour = 3'600'000;
 // A step of the clock that is no jump, also for a process that only knows the last look roughly.
 constexpr UnixMs kMostBetweenLooks = 20 * kHour;
 
+UnixMs begin_of_day(UnixMs time) { return time / (24 * kHour) * (24 * kHour); }
+
 std::string id_of(const std::string& run_id, std::int64_t content) {
   return run_id + "#" + std::to_string(content);
 }
@@ -24,6 +26,13 @@ std::vector<std::string> RetentionModel::ids() const {
   std::vector<std::string> ids;
   for (const StoredRun& run : visible_) ids.push_back(id_of(run.run_id, run.content));
   return ids;
+}
+
+CountedByDay RetentionModel::counted_by_day() const {
+  CountedByDay counted;
+  for (const auto& [id, ending] : endings_)
+    ++counted[{ending.flow, ending.day}][std::size_t(ending.status)];
+  return counted;
 }
 
 bool RetentionModel::counts(const StoredRun& run, const std::string& flow) const {
@@ -88,6 +97,7 @@ void RetentionModel::apply(const RetentionStep& step, std::uint64_t bytes) {
       visible_.push_back(
           {step.run_id, step.flow, step.status, step.content, last_recorded_at_, bytes});
       ++runs_made_;
+      endings_[step.run_id] = {step.flow, begin_of_day(step.now), step.status};
       hide_beyond_cap(step.flow);
       return;
     }
@@ -228,6 +238,26 @@ Expected<std::vector<std::string>> visible_ids(Log& log) {
   for (const RunHead& run : page->runs)
     ids.push_back(id_of(std::string(run.run_id), run.flow_version.value_or(-1)));
   return ids;
+}
+
+Expected<CountedByDay> counted_by_day(Log& log) {
+  CountedByDay counted;
+  for (int i = 0; i < 5; ++i) {
+    const std::string flow = "flow" + std::to_string(i);
+    const auto history = log.history(flow);
+    if (!history) return tl::unexpected(history.error());
+    for (const CountedPeriod& day : history->days) {
+      counted[{flow, day.start}] = day.counts.runs;
+      // The hours that are kept add up to their days.
+      std::array<std::uint64_t, kRunStatusCount> hours{};
+      for (const CountedPeriod& hour : history->hours)
+        if (begin_of_day(hour.start) == day.start)
+          for (std::size_t s = 0; s < hours.size(); ++s) hours[s] += hour.counts.runs[s];
+      if (day.start > history->measured_at - 7 * 24 * kHour && hours != day.counts.runs)
+        return fail(ErrorCode::Corruption, "the hours of a day do not add up to it");
+    }
+  }
+  return counted;
 }
 
 }  // namespace runlog::faults

@@ -2,6 +2,7 @@
 // out run by run as log/retention_policy.h words it.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <map>
 #include <optional>
@@ -24,6 +25,10 @@ struct RetentionStep {
   RetentionPolicy policy;
   std::optional<UnixMs> until;
 };
+
+// Runs by flow, day and status.
+using CountedByDay =
+    std::map<std::pair<std::string, UnixMs>, std::array<std::uint64_t, kRunStatusCount>>;
 
 class RetentionModel {
  public:
@@ -49,6 +54,8 @@ class RetentionModel {
     return a.ids() == b.ids() && a.pins_ == b.pins_ && a.policy_ == b.policy_;
   }
   std::vector<std::string> ids() const;  // of the visible runs, oldest first, with their contents
+  // Of all runs that ever were, visible or not, each as it ended last.
+  CountedByDay counted_by_day() const;
 
  private:
   bool counts(const StoredRun& run, const std::string& flow) const;
@@ -56,6 +63,12 @@ class RetentionModel {
   void hide_old(UnixMs now);
   void hide_beyond_bytes();
 
+  struct Ending {
+    std::string flow;
+    UnixMs day = 0;
+    RunStatus status = RunStatus::kCompleted;
+  };
+  std::map<std::string, Ending> endings_;  // by run id
   std::vector<StoredRun> visible_;
   std::map<std::string, std::optional<UnixMs>> pins_;  // run id → until
   RetentionPolicy policy_;
@@ -79,5 +92,7 @@ LogOptions retention_options(const UnixMs& now, std::uint64_t seed);
 
 // What a log shows, in the form of RetentionModel::ids(). Errors: those of list.
 Expected<std::vector<std::string>> visible_ids(Log& log);
+// What its counters say, in the form of the model's. Errors: those of Log::history.
+Expected<CountedByDay> counted_by_day(Log& log);
 
 }  // namespace runlog::faults

@@ -9,7 +9,7 @@
 namespace runlog::faults {
 namespace {
 
-constexpr UnixMs kFirstStart = 1'760'000'000'000;
+constexpr UnixMs kFirstStart = 1'790'000'000'000;
 constexpr std::array<const char*, 4> kFlows = {"invoice_sync", "nightly_report", "lead_routing",
                                                "超時檢查"};
 
