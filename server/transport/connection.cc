@@ -60,6 +60,10 @@ void Connection::begin(
   describe_peer();
   last_activity_ = loop_.now_ms();
   finish_within(settings_.timeouts.first_message);
+  if (settings_.tls) {
+    tls_ = std::make_unique<TlsStream>(settings_.tls, settings_.tls_host);
+    schedule_flush();  // a client begins the handshake
+  }
   protocol_ = make_protocol(*this);
   update_reading();
 }
@@ -99,8 +103,10 @@ void Connection::resume_reading() {
 }
 
 void Connection::update_reading() {
-  const bool wanted = !is_closing_ && !has_ended_ && !is_congested() &&
-                      (closes_after_writing_ ? is_half_closed_ : !is_paused_);
+  const bool shakes_hands = tls_ && !tls_->is_open();
+  const bool wanted =
+      !is_closing_ && !has_ended_ && !is_congested() &&
+      (shakes_hands || (closes_after_writing_ ? is_half_closed_ : !is_paused_));
   if (wanted == is_reading_ || is_closing_) return;
   is_reading_ = wanted;
   if (!wanted) {
@@ -120,20 +126,46 @@ void Connection::update_reading() {
 
 void Connection::on_read(ssize_t count, const char* bytes) {
   if (count == 0) return;  // nothing was there after all
-  if (count < 0) {
-    has_ended_ = true;
-    is_reading_ = false;
-    uv_read_stop(stream());
-    if (count != UV_EOF || closes_after_writing_) return close();
-    return protocol_->on_end();
-  }
+  if (count < 0) return on_end_of_stream(count == UV_EOF);
   last_activity_ = loop_.now_ms();
   received_bytes_ += std::uint64_t(count);
   add(settings_.counters->received_bytes, std::uint64_t(count));
-  if (closes_after_writing_) return;
-  protocol_->on_bytes({bytes, std::size_t(count)});
+  if (is_half_closed_) return;
+  if (tls_) {
+    take_sealed({bytes, std::size_t(count)});
+  } else if (!closes_after_writing_) {
+    protocol_->on_bytes({bytes, std::size_t(count)});
+  }
   was_congested_ = was_congested_ || is_congested();
   update_reading();
+}
+
+void Connection::take_sealed(std::string_view bytes) {
+  std::string plain;
+  if (auto opened = tls_->open(bytes, plain); !opened) return fail_tls();
+  schedule_flush();  // what the handshake answers, and what waited for it
+  if (!plain.empty() && !closes_after_writing_) protocol_->on_bytes(plain);
+  if (tls_->has_ended() && !is_closing_) on_end_of_stream(true);
+}
+
+void Connection::on_end_of_stream(bool is_orderly) {
+  if (has_ended_) return;
+  has_ended_ = true;
+  is_reading_ = false;
+  uv_read_stop(stream());
+  if (!is_orderly || closes_after_writing_) return close();
+  protocol_->on_end();
+}
+
+// Tells the other side why, if it listens, and closes.
+void Connection::fail_tls() {
+  add(settings_.counters->tls_errors, 1);
+  static_cast<void>(tls_->seal(queued_, sealed_));
+  if (!sealed_.empty() && !is_writing_) {
+    const uv_buf_t buffer = uv_buf_init(sealed_.data(), unsigned(sealed_.size()));
+    static_cast<void>(uv_try_write(stream(), &buffer, 1));
+  }
+  close();
 }
 
 // ---- writing ----------------------------------------------------------------------------------
@@ -161,19 +193,21 @@ void Connection::schedule_flush() {
 
 void Connection::flush() {
   if (is_closing_ || is_writing_) return;
-  if (queued_.empty()) return after_flush();
-  uv_buf_t buffer = uv_buf_init(queued_.data(), unsigned(queued_.size()));
+  if (tls_ && !tls_->seal(queued_, sealed_)) return fail_tls();
+  std::string& out = tls_ ? sealed_ : queued_;
+  if (out.empty()) return queued_.empty() ? after_flush() : void();  // until hands are shaken
+  uv_buf_t buffer = uv_buf_init(out.data(), unsigned(out.size()));
   int written = uv_try_write(stream(), &buffer, 1);
   if (written == UV_EAGAIN) written = 0;
   if (written < 0) return close();
   if (written > 0) last_activity_ = loop_.now_ms();
-  sent_bytes_ += queued_.size();
-  add(settings_.counters->sent_bytes, queued_.size());
-  if (std::size_t(written) == queued_.size()) {
-    empty(queued_);
-    return after_flush();
+  sent_bytes_ += out.size();
+  add(settings_.counters->sent_bytes, out.size());
+  if (std::size_t(written) == out.size()) {
+    empty(out);
+    return queued_.empty() ? after_flush() : void();
   }
-  leaving_.swap(queued_);
+  leaving_.swap(out);
   buffer = uv_buf_init(leaving_.data() + written, unsigned(leaving_.size() - std::size_t(written)));
   const int error = uv_write(&write_, stream(), &buffer, 1, [](uv_write_t* write, int status) {
     connection_of(write->data).on_written(status);
@@ -226,6 +260,11 @@ void Connection::close_after_writing() {
 
 void Connection::half_close() {
   if (is_half_closed_) return;
+  if (tls_ && !has_said_goodbye_) {
+    has_said_goodbye_ = true;
+    tls_->close(sealed_);
+    if (!sealed_.empty()) return schedule_flush();  // and then comes here again
+  }
   if (has_ended_) return close();
   is_half_closed_ = true;
   if (uv_shutdown(&shutdown_, stream(), [](uv_shutdown_t*, int) {}) != 0) return close();

@@ -19,6 +19,7 @@
 
 #include "server/transport/address.h"
 #include "server/transport/loop.h"
+#include "server/transport/tls.h"
 
 namespace runlog {
 
@@ -50,7 +51,7 @@ class Protocol {
 
 // Counts of all connections of a listener. Written on the loop, read by any thread.
 struct TransportCounters {
-  std::atomic<std::uint64_t> accepted{0}, refused{0}, accept_errors{0}, timed_out{0};
+  std::atomic<std::uint64_t> accepted{0}, refused{0}, accept_errors{0}, timed_out{0}, tls_errors{0};
   std::atomic<std::uint64_t> received_bytes{0}, sent_bytes{0};
   std::atomic<std::uint64_t> open{0};
 };
@@ -76,7 +77,9 @@ class Connection : public std::enable_shared_from_this<Connection> {
   // More bytes wait than the peer takes. No on_bytes() comes until they have left.
   bool is_congested() const { return waiting_bytes() > kCongestedBytes; }
   // Bytes that were written and have not left.
-  std::size_t waiting_bytes() const { return queued_.size() + stream()->write_queue_size; }
+  std::size_t waiting_bytes() const {
+    return queued_.size() + sealed_.size() + stream()->write_queue_size;
+  }
 
   // No on_bytes() until resume_reading(): the protocol has as much to do as it wants to have. What
   // happens in between: nothing is read, and the peer's sending stalls.
@@ -90,8 +93,8 @@ class Connection : public std::enable_shared_from_this<Connection> {
 
   // Closes at once; what was not written is lost.
   void close();
-  // Closes once everything that was written has left, and the peer has closed too or two seconds are
-  // over: a socket that is closed with unread bytes in it takes back what it sent. What comes
+  // Closes once everything that was written has left, and the peer has closed too or two seconds
+  // are over: a socket that is closed with unread bytes in it takes back what it sent. What comes
   // meanwhile is thrown away, and what is written later is ignored.
   void close_after_writing();
   bool is_closing() const { return is_closing_ || closes_after_writing_; }
@@ -117,6 +120,8 @@ class Connection : public std::enable_shared_from_this<Connection> {
     ConnectionTimeouts timeouts;
     std::shared_ptr<TransportCounters> counters;
     std::function<void(Connection&)> on_gone;  // after Protocol::on_closed
+    std::shared_ptr<const TlsContext> tls;     // null: none
+    std::string tls_host;                      // see TlsStream
   };
   // With a handle that is not connected; begin() follows when it is, or close().
   Connection(Loop& loop, Address::Kind kind, Settings settings);
@@ -126,6 +131,9 @@ class Connection : public std::enable_shared_from_this<Connection> {
 
   void update_reading();
   void on_read(ssize_t count, const char* bytes);
+  void take_sealed(std::string_view bytes);
+  void on_end_of_stream(bool is_orderly);
+  void fail_tls();
   void schedule_flush();
   void flush();
   void on_written(int status);
@@ -154,14 +162,16 @@ class Connection : public std::enable_shared_from_this<Connection> {
   std::string peer_;
   bool is_local_ = false;
 
+  std::unique_ptr<TlsStream> tls_;
   std::string queued_;   // leaves at the end of the turn
+  std::string sealed_;   // the same under TLS, once it is encrypted
   std::string leaving_;  // with libuv, which has not called back
   uv_write_t write_{};
   uv_shutdown_t shutdown_{};
   bool is_writing_ = false, will_flush_ = false, was_congested_ = false;
 
   bool is_reading_ = false, is_paused_ = false, has_ended_ = false, is_half_closed_ = false;
-  bool is_closing_ = false, closes_after_writing_ = false;
+  bool is_closing_ = false, closes_after_writing_ = false, has_said_goodbye_ = false;
 
   // Times of the loop's clock, in milliseconds.
   std::uint64_t last_activity_ = 0;

@@ -147,7 +147,8 @@ void Listener::on_connection(int status) {
   }
   auto connection = Connection::make(
       loop_, address_.kind,
-      {options_.timeouts, counters_, [this](Connection& gone) { on_gone(gone); }});
+      {options_.timeouts, counters_, [this](Connection& gone) { on_gone(gone); }, options_.tls,
+       {}});
   const std::size_t open_before = connections_.size();
   connections_.insert(connection.get());
   ++counters_->open;

@@ -19,6 +19,7 @@ struct ListenOptions {
   std::string refusal;
   ConnectionTimeouts timeouts;
   unsigned unix_mode = 0660;  // who may connect to a unix socket
+  std::shared_ptr<const TlsContext> tls;  // null: without TLS
 };
 
 class Listener {

@@ -1,0 +1,300 @@
+#include <catch2/catch.hpp>
+
+#include <cstring>
+#include <future>
+#include <set>
+#include <thread>
+
+#include "server/protocol/wire_value.h"
+#include "tests/server_fixture.h"
+#include "tests/test_socket.h"
+
+using namespace runlog;
+using namespace std::chrono_literals;
+using Catch::Matchers::Contains;
+
+namespace {
+
+std::string hello(const std::string& tenant, const std::string& token,
+                  std::uint16_t lowest = 1, std::uint16_t highest = 1) {
+  OutgoingMessage<wire::Hello> message;
+  message->setLowestVersion(lowest);
+  message->setHighestVersion(highest);
+  if (!tenant.empty()) RUNLOG_SET_TEXT(*message, Tenant, tenant);
+  if (!token.empty()) RUNLOG_SET_TEXT(*message, Token, token);
+  return message.frame(std::uint16_t(Kind::kHello), 1);
+}
+
+std::string empty(Kind kind, std::uint64_t id, std::uint32_t deadline_ms = 0) {
+  OutgoingMessage<wire::Empty> message;
+  return message.frame(std::uint16_t(kind), id, deadline_ms);
+}
+
+std::string get(const std::string& run_id, std::uint64_t id) {
+  OutgoingMessage<wire::Get> message;
+  RUNLOG_SET_TEXT(*message, RunId, run_id);
+  return message.frame(std::uint16_t(Kind::kGet), id);
+}
+
+std::string append(const std::string& json, std::uint64_t id) {
+  OutgoingMessage<wire::Append> message;
+  message->initRuns(1).set(0, data_of(json));
+  return message.frame(std::uint16_t(Kind::kAppend), id);
+}
+
+// What came back.
+struct Received {
+  FrameHeader header;
+  std::vector<std::uint64_t> words;
+  ReceivedMessage message() const { return ReceivedMessage(std::as_bytes(std::span(words))); }
+  bool is_failure() const { return header.kind == kReply; }
+};
+
+Received receive(TestSocket& socket) {
+  const std::string header = socket.receive(kFrameHeaderBytes);
+  REQUIRE(header.size() == kFrameHeaderBytes);
+  const auto read = read_frame_header(header, kMaxReplyBytes);
+  REQUIRE(read);
+  Received received{*read, std::vector<std::uint64_t>(read->body_bytes / 8)};
+  const std::string body = socket.receive(read->body_bytes);
+  REQUIRE(body.size() == read->body_bytes);
+  std::memcpy(received.words.data(), body.data(), body.size());
+  return received;
+}
+
+FailureCode failure_in(const Received& received) {
+  REQUIRE(received.is_failure());
+  auto message = received.message();
+  return FailureCode(message.root<wire::Failure>().getCode());
+}
+
+// Says hello and takes the welcome.
+void greet(TestSocket& socket, const std::string& token = "rl_example") {
+  REQUIRE(socket.send(hello("", token)));
+  REQUIRE(receive(socket).header.kind == (std::uint16_t(Kind::kHello) | kReply));
+}
+
+}  // namespace
+
+TEST_CASE("requests that follow the hello at once are answered") {
+  ServerFixture fixture;
+  TestSocket socket(fixture.address());
+  REQUIRE(socket.send(hello("acme", "rl_example") + append(run_json("run_1"), 2) +
+                      empty(Kind::kPing, 3)));
+  CHECK(receive(socket).header.request_id == 1);
+  std::set<std::uint64_t> ids = {receive(socket).header.request_id,
+                                 receive(socket).header.request_id};
+  CHECK(ids == std::set<std::uint64_t>{2, 3});
+  REQUIRE(socket.send(get("run_1", 4)));
+  const Received got = receive(socket);
+  REQUIRE(!got.is_failure());
+  auto message = got.message();
+  CHECK_THAT(std::string(bytes_of(message.root<wire::Got>().getRun())), Contains("run_1"));
+}
+
+TEST_CASE("a hello that is not right ends the connection, and says why") {
+  ServerFixture fixture;
+  const auto answer = [&](const std::string& bytes) {
+    TestSocket socket(fixture.address());
+    REQUIRE(socket.send(bytes));
+    const FailureCode code = failure_in(receive(socket));
+    CHECK(socket.receive_all().empty());
+    return code;
+  };
+  CHECK(answer(hello("acme", "rl_wrong")) == FailureCode::kUnauthenticated);
+  CHECK(answer(hello("other", "rl_example")) == FailureCode::kUnauthenticated);
+  CHECK(answer(hello("../acme", "rl_example")) == FailureCode::kUnauthenticated);
+  CHECK(answer(hello("acme", "")) == FailureCode::kUnauthenticated);
+  CHECK(answer(hello("acme", "rl_example", 2, 9)) == FailureCode::kVersion);
+  CHECK(answer(empty(Kind::kPing, 1)) == FailureCode::kProtocol);
+  CHECK(answer(empty(Kind::kPing, 0)) == FailureCode::kProtocol);
+  CHECK(answer("GET / HTTP/1.1\r\nHost: runlog\r\n\r\n") == FailureCode::kProtocol);
+  CHECK(answer(hello("acme", std::string(5000, 'x'))) == FailureCode::kTooLarge);
+}
+
+TEST_CASE("who comes without a token is let in only where that is switched on, from this machine") {
+  ServerFixture fixture;
+  fixture.loop().call([&] { fixture.server().anonymous_tenant = "other"; });
+  TestSocket socket(fixture.address());
+  greet(socket, "");
+  REQUIRE(socket.send(empty(Kind::kInfo, 2)));
+  CHECK(!receive(socket).is_failure());
+  TestSocket elsewhere(fixture.address());
+  REQUIRE(elsewhere.send(hello("acme", "")));
+  CHECK(failure_in(receive(elsewhere)) == FailureCode::kUnauthenticated);
+}
+
+TEST_CASE("a role allows what it says, and a revoked token nothing more") {
+  ServerFixture fixture;
+  const std::string reader = fixture.token("acme", Role::kRead);
+  TestSocket socket(fixture.address());
+  greet(socket, reader);
+  REQUIRE(socket.send(empty(Kind::kPins, 2)));
+  CHECK(!receive(socket).is_failure());
+  for (const Kind kind : {Kind::kAppend, Kind::kPausedSave, Kind::kPausedClaim, Kind::kPin,
+                          Kind::kSetPolicy, Kind::kSweep, Kind::kHideExpired}) {
+    REQUIRE(socket.send(empty(kind, 3)));
+    CHECK(failure_in(receive(socket)) == FailureCode::kForbidden);
+  }
+  REQUIRE(socket.send(empty(Kind(59), 4)));
+  CHECK(failure_in(receive(socket)) == FailureCode::kUnknownKind);
+  REQUIRE(socket.send(hello("acme", reader)));
+  CHECK(failure_in(receive(socket)) == FailureCode::kProtocol);
+
+  must(fixture.tokens().revoke(fixture.tokens().list().back().id));
+  FailureCode code = FailureCode::kNotFound;
+  for (std::uint64_t id = 10; code == FailureCode::kNotFound; ++id) {  // for at most a second
+    REQUIRE(socket.send(get("none", id)));
+    code = failure_in(receive(socket));
+  }
+  CHECK(code == FailureCode::kUnauthenticated);
+}
+
+TEST_CASE("a tenant cannot reach another one's runs") {
+  ServerFixture fixture;
+  const auto acme = fixture.connect();
+  const auto other = fixture.connect(fixture.token("other", Role::kAdmin));
+  must(acme->append({run_json("run_1")}));
+  must(acme->save_paused(R"({"runId":"run_p","flowName":"f"})"));
+  CHECK(other->get("run_1").error().code == ErrorCode::NotFound);
+  CHECK(other->load_paused("run_p").error().code == ErrorCode::NotFound);
+  CHECK(other->pin("run_1", "why", std::nullopt).error().code == ErrorCode::NotFound);
+  CHECK(other->list({}).value().runs.empty());
+  CHECK(other->erase_paused("run_p").value() == false);
+  CHECK(other->claim_paused("run_p", std::nullopt, std::nullopt, "x").value().run == nullptr);
+  // A cursor carries its log.
+  must(acme->append({run_json("run_2")}));
+  ListRequest first;
+  first.limit = 1;
+  const auto page = acme->list(first);
+  must(page);
+  first.cursor = page->next_cursor;
+  REQUIRE(!first.cursor.empty());
+  CHECK(other->list(first).error().code == ErrorCode::InvalidArgument);
+  CHECK(acme->list(first).value().runs.size() == 1);
+}
+
+TEST_CASE("an unsound message fails its request and no other") {
+  ServerFixture fixture;
+  TestSocket socket(fixture.address());
+  greet(socket);
+  for (const Kind kind : {Kind::kGet, Kind::kList, Kind::kAppend, Kind::kFollow, Kind::kPausedSave,
+                          Kind::kGroups, Kind::kCancel}) {
+    // A pointer that leads far out of the message.
+    std::string bytes = get("run", 7);
+    const std::uint64_t pointer = (std::uint64_t(0xFFFF) << 32) | 0x7FFFFFFC;
+    bytes.replace(kFrameHeaderBytes + 8, 8, reinterpret_cast<const char*>(&pointer), 8);
+    const auto number = std::uint16_t(kind);
+    bytes.replace(4, 2, reinterpret_cast<const char*>(&number), 2);
+    REQUIRE(socket.send(bytes));
+    const FailureCode code = failure_in(receive(socket));
+    CHECK((code == FailureCode::kProtocol || code == FailureCode::kInvalid));
+  }
+  REQUIRE(socket.send(empty(Kind::kPing, 8)));
+  CHECK(!receive(socket).is_failure());
+}
+
+TEST_CASE("the same id twice at a time ends the connection") {
+  ServerFixture fixture;
+  TestSocket socket(fixture.address());
+  greet(socket);
+  OutgoingMessage<wire::Follow> follow;
+  const std::string frame = follow.frame(std::uint16_t(Kind::kFollow), 5);
+  REQUIRE(socket.send(frame));
+  CHECK(!receive(socket).is_failure());
+  REQUIRE(socket.send(frame));
+  CHECK(failure_in(receive(socket)) == FailureCode::kProtocol);
+  CHECK(socket.receive_all().empty());
+}
+
+TEST_CASE("a hello that comes byte by byte has two seconds in all") {
+  ListenOptions options;
+  options.timeouts.first_message = 50ms;
+  ServerFixture fixture(options);
+  TestSocket socket(fixture.address());
+  const std::string bytes = hello("acme", "rl_example");
+  std::size_t sent = 0;
+  while (sent < bytes.size() - 1 && socket.send(bytes.substr(sent++, 1)))
+    std::this_thread::sleep_for(5ms);  // the sender is slow; nothing waits for it
+  CHECK(socket.receive_all().empty());
+  CHECK(fixture.listener().counters().timed_out == 1);
+}
+
+TEST_CASE("over the limits a request is put off with a retry time") {
+  ServerFixture fixture;
+  SECTION("too many in flight") {
+    fixture.loop().call([&] { fixture.server().limits.connection_in_flight = 1; });
+    TestSocket socket(fixture.address());
+    greet(socket);
+    OutgoingMessage<wire::Follow> follow;
+    REQUIRE(socket.send(follow.frame(std::uint16_t(Kind::kFollow), 5)));
+    CHECK(!receive(socket).is_failure());
+    REQUIRE(socket.send(get("x", 6)));
+    const Received refused = receive(socket);
+    CHECK(failure_in(refused) == FailureCode::kOverloaded);
+    auto message = refused.message();
+    CHECK(message.root<wire::Failure>().getRetryAfterMs() > 0);
+  }
+  SECTION("too many bytes a second") {
+    fixture.loop().call([&] { fixture.server().limits.tenant_bytes_per_second = 10; });
+    TestSocket socket(fixture.address());
+    greet(socket);
+    REQUIRE(socket.send(get("x", 6) + get("x", 7)));
+    static_cast<void>(receive(socket));
+    CHECK(failure_in(receive(socket)) == FailureCode::kOverloaded);
+    REQUIRE(socket.send(empty(Kind::kPing, 8)));
+    CHECK(!receive(socket).is_failure());
+  }
+  SECTION("too many connections of a tenant") {
+    fixture.loop().call([&] { fixture.server().limits.tenant_connections = 1; });
+    TestSocket first(fixture.address()), second(fixture.address());
+    greet(first);
+    REQUIRE(second.send(hello("acme", "rl_example")));
+    CHECK(failure_in(receive(second)) == FailureCode::kOverloaded);
+    first.close();
+  }
+  CHECK(fixture.server().metrics.overloaded + fixture.server().metrics.by_kind[0].failures > 0);
+}
+
+TEST_CASE("a request that waits beyond its deadline is told so") {
+  ServerFixture fixture;
+  std::promise<void> go;
+  const auto gate = go.get_future().share();
+  for (int i = 0; i < 2; ++i) fixture.loop().work([gate] { gate.wait(); });  // both workers
+  TestSocket socket(fixture.address());
+  REQUIRE(socket.send(hello("acme", "rl_example")));
+  go.set_value();
+  REQUIRE(!receive(socket).is_failure());
+  std::promise<void> go_again;
+  const auto second_gate = go_again.get_future().share();
+  for (int i = 0; i < 2; ++i) fixture.loop().work([second_gate] { second_gate.wait(); });
+  REQUIRE(socket.send(empty(Kind::kInfo, 2, 20)));
+  CHECK(failure_in(receive(socket)) == FailureCode::kDeadline);
+  // A cancelled one is answered too, and so is whoever cancels.
+  REQUIRE(socket.send(empty(Kind::kInfo, 3)));
+  OutgoingMessage<wire::Cancel> cancel;
+  cancel->setRequestId(3);
+  REQUIRE(socket.send(cancel.frame(std::uint16_t(Kind::kCancel), 4)));
+  CHECK(failure_in(receive(socket)) == FailureCode::kCancelled);
+  CHECK(receive(socket).header.request_id == 4);
+  go_again.set_value();
+  REQUIRE(socket.send(empty(Kind::kInfo, 5)));
+  CHECK(receive(socket).header.request_id == 5);
+}
+
+TEST_CASE("a server that stops finishes what is in flight") {
+  ServerFixture fixture;
+  TestSocket socket(fixture.address());
+  greet(socket);
+  std::promise<void> go;
+  const auto gate = go.get_future().share();
+  for (int i = 0; i < 2; ++i) fixture.loop().work([gate] { gate.wait(); });
+  REQUIRE(socket.send(empty(Kind::kInfo, 2) + empty(Kind::kPing, 3)));
+  CHECK(receive(socket).header.request_id == 3);  // so 2 has been taken
+  auto stopped = std::async(std::launch::async, [&] { fixture.stop(20s); });
+  go.set_value();
+  CHECK(receive(socket).header.request_id == 2);
+  CHECK(socket.receive_all().empty());
+  socket.close();
+  stopped.get();
+}
