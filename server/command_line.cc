@@ -4,7 +4,6 @@
 #include <cstdlib>
 #include <functional>
 #include <limits>
-#include <map>
 #include <sstream>
 
 #include <CLI/CLI.hpp>

@@ -1,0 +1,37 @@
+// What all connections of the HTTP door share.
+#pragma once
+
+#include <functional>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "server/protocol/load.h"
+#include "server/protocol/protocol_metrics.h"
+#include "server/tenants/tenants.h"
+#include "server/tenants/tokens.h"
+
+namespace runlog {
+
+class Connection;
+
+// Belongs to the loop's thread, but for what says otherwise. Outlives its connections.
+struct HttpDoor {
+  Tenants& tenants;       // any thread
+  const Tokens& tokens;   // any thread
+  TenantLoads& loads;     // shared with the socket protocol
+  LoadLimits limits = {};
+  // What a client on this machine may do without a token; nullopt: nothing.
+  std::optional<Grant> anonymous = {};
+  bool is_ready = true;   // what /readyz says: new work is welcome
+  std::function<std::string()> metrics_text = [] { return std::string(); };  // of /metrics
+  bool metrics_for_everybody = false;  // not only for clients on this machine
+  // Told of every request that was refused, for the server's log.
+  std::function<void(const Connection&, int status, std::string_view path)> on_refused =
+      [](const Connection&, int, std::string_view) {};
+
+  ProtocolMetrics metrics = {};  // by HttpRoute::Kind
+  std::size_t body_bytes = 0;    // of the requests' bodies that are kept, or will be
+};
+
+}  // namespace runlog

@@ -1,0 +1,62 @@
+// Server-sent events of runs as they are committed: GET /api/v1/runs/stream. Each event's id is the
+// run's sequence number and its data the run as `export` writes it; who comes back with
+// Last-Event-ID misses nothing that is still visible. Runs that were superseded or hidden by the time
+// they would have been sent are left out. A comment every 15 seconds shows that the server is there.
+//
+// Lives on the loop; runs are read and written on a worker, a bounded piece at a time, and only while
+// the peer takes what it gets.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "log/log.h"
+#include "server/transport/connection.h"
+
+namespace runlog {
+
+class RunStream {
+ public:
+  struct Options {
+    SequenceNumber after = 0;  // the first event is the next run
+    bool in_chunks = true;     // frame what is sent as chunks of HTTP/1.1
+    std::function<bool()> may_go_on;  // asked again and again; false ends the stream
+  };
+  // Begins to send. The connection outlives the stream.
+  RunStream(Connection& connection, std::shared_ptr<Log> log, Options options);
+  ~RunStream();
+  RunStream(const RunStream&) = delete;
+  RunStream& operator=(const RunStream&) = delete;
+
+  void on_drained() { look(); }
+  // Sends the end, behind which nothing may be sent, and closes the connection.
+  void finish();
+
+ private:
+  struct Piece;
+  void look();
+  void read_next(std::shared_ptr<const Snapshot> snapshot);
+  void on_read(Piece piece);
+  void send(std::string_view text);
+
+  Connection& connection_;
+  std::shared_ptr<Log> log_;
+  Options options_;
+  SequenceNumber last_;
+  std::uint64_t sent_at_ms_ = 0;
+  bool is_reading_ = false, is_finished_ = false;
+  std::shared_ptr<const bool> alive_ = std::make_shared<bool>(true);
+  Timer timer_;
+};
+
+// The events of the visible runs from `first` to the snapshot's end, as many as make a piece.
+struct RunEvents {
+  std::string text;
+  SequenceNumber last = 0;  // go on behind it
+};
+Expected<RunEvents> read_run_events(const std::shared_ptr<const Snapshot>& snapshot,
+                                    SequenceNumber first);
+
+}  // namespace runlog
