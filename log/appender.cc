@@ -7,6 +7,7 @@
 
 #include <fmt/format.h>
 
+#include "log/commit_counters.h"
 #include "log/kill_point.h"
 
 namespace runlog {
@@ -192,6 +193,7 @@ void Appender::commit_group(std::span<CommitRequest* const> group) {
     needs_mending_ = true;
     if (auto written = active_->commit(pending_, *state_.names, *state_.dictionaries); !written)
       return written;
+    commit_counters().add(pending_.size());
     publish();
     needs_mending_ = false;
     return {};
@@ -199,6 +201,7 @@ void Appender::commit_group(std::span<CommitRequest* const> group) {
   auto done = commit_all();
   if (state_.paused->has_finished()) wake_maintenance_();
   if (done) return;
+  commit_counters().failed.fetch_add(1, std::memory_order_relaxed);
   const Error error = explain_write_failure(done.error(), state_.directory);
   for (CommitRequest* const request : group) request->error = error;
   // Mend at once, so that readers go on; if that fails too, the next commit tries again.

@@ -14,6 +14,7 @@
 #include "server/open_log.h"
 #include "server/paused_commands.h"
 #include "server/retention_commands.h"
+#include "server/serve/serve_command.h"
 #include "server/tenants/tenant_commands.h"
 
 #ifndef RUNLOG_VERSION
@@ -41,6 +42,7 @@ struct Parsed {
   PausedOptions paused;
   RetentionOptions retention;
   TenantOptions tenants;
+  ServeOptions serve;
   Command command;
 };
 
@@ -252,6 +254,7 @@ ExitCode run_command_line(const std::vector<std::string>& arguments, Console& co
   add_paused_commands(app, parsed.paused, parsed.command, add_place);
   add_retention_commands(app, parsed.retention, parsed.command, add_place);
   add_tenant_commands(app, parsed.tenants, parsed.command, add_data, add_place);
+  add_serve_command(app, parsed.serve, parsed.command, add_data);
   add_care_commands(app, parsed);
 
   const auto is_asked_for = [&](const CLI::App* command) {

@@ -86,8 +86,8 @@ bool ChildProcess::read_line(std::string& line) {
   }
 }
 
-void ChildProcess::kill() {
-  if (process_ > 0) ::kill(process_, SIGKILL);
+void ChildProcess::send(int signal) {
+  if (process_ > 0) ::kill(process_, signal);
 }
 
 Ending ChildProcess::wait() {

@@ -34,7 +34,8 @@ class ChildProcess {
 
   // The next line of its standard output, without the newline; false at the end.
   bool read_line(std::string& line);
-  void kill();
+  void kill() { send(SIGKILL); }
+  void send(int signal);
   // Reads the rest of the output, so that the process cannot hang on a full pipe, then reaps it.
   Ending wait();
 
