@@ -30,6 +30,7 @@ void measure_codec(const Settings& settings, Report& report);
 void measure_size(const Settings& settings, Report& report);
 void measure_read(const Settings& settings, Report& report);
 void measure_open(const Settings& settings, Report& report);
+void measure_retention(const Settings& settings, Report& report);
 void measure_growth(const Settings& settings, Report& report);
 
 // The count with commas, for the names of figures: what was measured belongs to its name, because a

@@ -23,7 +23,8 @@ struct Group {
 };
 constexpr std::array kGroups = {
     Group{"append", measure_append}, Group{"codec", measure_codec}, Group{"size", measure_size},
-    Group{"read", measure_read},     Group{"open", measure_open},   Group{"growth", measure_growth}};
+    Group{"read", measure_read},     Group{"open", measure_open},
+    Group{"retention", measure_retention}, Group{"growth", measure_growth}};
 
 std::filesystem::path beside_this_program() {
   return std::filesystem::canonical("/proc/self/exe").parent_path() / "bench-data";

@@ -150,6 +150,44 @@ void RocksdbStore::settle() {
   require(database_->CompactRange(options, nullptr, nullptr));
 }
 
+// The keys of `prefix` and the place of one of the oldest `runs` runs, which sort last.
+void RocksdbStore::delete_range(const std::string& prefix, std::uint64_t runs) {
+  std::string from = prefix, to = prefix;
+  add_place(from, runs - 1);
+  add_place(to, 0);
+  to.push_back('\0');
+  require(database_->DeleteRange({}, database_->DefaultColumnFamily(), from, to));
+}
+
+void RocksdbStore::expire(std::uint64_t runs, std::span<const std::string> flows) {
+  delete_range(std::string(1, kRun), runs);
+  for (std::size_t i = 0; i < kRunStatusCount; ++i) {
+    delete_range(status_prefix(RunStatus(i)), runs);
+    for (const std::string& flow : flows) delete_range(flow_status_prefix(flow, RunStatus(i)), runs);
+  }
+  for (const std::string& flow : flows) delete_range(flow_prefix(flow), runs);
+  std::string oldest;
+  add_place(oldest, runs - 1);
+  constexpr int kBatch = 10'000;
+  for (const char kind : {kById, kByRecord}) {
+    rocksdb::WriteBatch batch;
+    const std::unique_ptr<rocksdb::Iterator> entry(database_->NewIterator({}));
+    for (entry->Seek(std::string(1, kind)); entry->Valid() && entry->key()[0] == kind;
+         entry->Next()) {
+      const std::string_view key = entry->key().ToStringView();
+      const std::string_view place =
+          kind == kById ? entry->value().ToStringView() : key.substr(key.size() - oldest.size());
+      if (place >= oldest) require(batch.Delete(entry->key()));
+      if (batch.Count() < kBatch) continue;
+      require(database_->Write({}, &batch));
+      batch.Clear();
+    }
+    require(entry->status());
+    require(database_->Write({}, &batch));
+  }
+  settle();
+}
+
 void RocksdbStore::wait_idle() {
   const auto is_busy = [this] {
     for (const char* property :

@@ -41,6 +41,9 @@ class RocksdbStore final : public Store {
   void append(std::span<const Run> runs) override;
   void load(std::span<const Run> runs) override;
   void settle() override;
+  // Deletes the oldest `runs` runs and compacts. Ranges of keys where they lie together, one by one
+  // by id and by record, where they do not. `flows` are the names of all flows.
+  void expire(std::uint64_t runs, std::span<const std::string> flows);
   // Waits until no flush or compaction is running or due.
   void wait_idle();
   std::size_t get_stored(std::string_view run_id) override;
@@ -55,6 +58,7 @@ class RocksdbStore final : public Store {
   // The stored bytes of a run, by way of its sequence number.
   void find(std::string_view run_id, rocksdb::PinnableSlice& value);
   std::uint64_t count_prefix(const std::string& prefix);
+  void delete_range(const std::string& prefix, std::uint64_t runs);
 
   std::unique_ptr<rocksdb::DB> database_;
   std::atomic<std::uint64_t> next_sequence_{0};

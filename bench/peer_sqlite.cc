@@ -1,5 +1,6 @@
 #include "bench/peer_sqlite.h"
 
+#include <fmt/format.h>
 #include <sqlite3.h>
 
 #include <array>
@@ -93,8 +94,9 @@ void bind_integer(sqlite3_stmt* statement, int column, std::optional<std::int64_
 
 }  // namespace
 
-SqliteStore::SqliteStore(const std::filesystem::path& directory) {
+SqliteStore::SqliteStore(const std::filesystem::path& directory, bool gives_back) {
   if (sqlite3_open((directory / "runs.sqlite").c_str(), &database_) != SQLITE_OK) fail("open");
+  if (gives_back) execute("PRAGMA auto_vacuum=INCREMENTAL");
   execute("PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA wal_autocheckpoint=25000;"
           "PRAGMA cache_size=-4194304; PRAGMA mmap_size=2147418112;");
   execute(kTable);
@@ -195,6 +197,12 @@ void SqliteStore::settle() {
 
 void SqliteStore::vacuum() {
   execute("VACUUM");
+  execute("PRAGMA wal_checkpoint(TRUNCATE)");
+}
+
+void SqliteStore::expire(UnixMs until) {
+  execute(fmt::format("DELETE FROM sys_automation_run WHERE updated_at <= {}", until).c_str());
+  execute("PRAGMA incremental_vacuum");
   execute("PRAGMA wal_checkpoint(TRUNCATE)");
 }
 

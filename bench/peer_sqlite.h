@@ -19,8 +19,9 @@ namespace runlog::bench {
 
 class SqliteStore final : public Store {
  public:
-  // `directory` must exist; the database is created in it, or opened if it is there.
-  explicit SqliteStore(const std::filesystem::path& directory);
+  // `directory` must exist; the database is created in it, or opened if it is there. With
+  // `gives_back` it keeps what incremental_vacuum needs.
+  explicit SqliteStore(const std::filesystem::path& directory, bool gives_back = false);
   ~SqliteStore() override;
   SqliteStore(const SqliteStore&) = delete;
   SqliteStore& operator=(const SqliteStore&) = delete;
@@ -31,6 +32,8 @@ class SqliteStore final : public Store {
   void settle() override;
   // Packs the file as tightly as SQLite can, as a full compaction does for RocksDB.
   void vacuum();
+  // Deletes the runs that finished until then in one transaction, and gives their space back.
+  void expire(UnixMs until);
   std::size_t get_stored(std::string_view run_id) override;
   const Run& get(std::string_view run_id) override;
   std::span<const RunHead> list(const PageRequest& request) override;

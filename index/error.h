@@ -19,6 +19,7 @@ enum class ErrorCode {
   Busy,             // another process holds the log; the message names it
   OutcomeUnknown,   // a commit failed half-way: retry, appends are idempotent by run id
   Closed,           // the log was closed
+  ArchiveFailed,    // runs could not be written to the archive, so they were not removed
 };
 
 struct Error {

@@ -76,12 +76,12 @@ class ActiveSegment final : public Segment {
   UnixMs newest() const { return newest_; }
   // One above the highest sequence number; base() while empty.
   SequenceNumber end() const { return end_; }
-  // Sequence numbers that this segment's records supersede, in the order of its records.
-  const std::vector<SequenceNumber>& supersedes() const { return supersedes_; }
   // Sequence numbers by ordinal, only kept by a segment with gaps.
   const std::vector<SequenceNumber>& sequences() const { return sequences_; }
 
   const ActiveIndex& index() const override { return index_; }
+  // In the order of its records.
+  const std::vector<SequenceNumber>& supersedes() const override { return supersedes_; }
   SequenceNumber sequence(Ordinal ordinal) const override;
   Ordinal lower_bound(SequenceNumber sequence, Ordinal end) const override;
   LmdbEnv* environment() const override { return env_.get(); }

@@ -64,6 +64,8 @@ class Catalog {
   Expected<LmdbRead> begin_read() const { return LmdbRead::begin(*env_); }
   Expected<void> write_beside(const std::function<Expected<void>(LmdbWrite&)>& write);
   const std::filesystem::path& file() const { return env_->file(); }
+  // To be copied.
+  LmdbEnv& environment() const { return *env_; }
 
  private:
   explicit Catalog(std::shared_ptr<LmdbEnv> env) : env_(std::move(env)) {}

@@ -1,5 +1,6 @@
 #include "log/file_io.h"
 
+#include <algorithm>
 #include <cerrno>
 #include <chrono>
 #include <cstdio>
@@ -12,6 +13,7 @@
 #include <sys/statvfs.h>
 #include <thread>
 #include <unistd.h>
+#include <vector>
 
 #include <fmt/format.h>
 
@@ -109,6 +111,31 @@ Expected<void> reserve_file(const std::filesystem::path& file, std::uint64_t byt
   return {};
 }
 
+Expected<std::unique_ptr<NewFile>> NewFile::create(const std::filesystem::path& file) {
+  const int descriptor = ::open(file.c_str(), O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+  if (descriptor < 0) return tl::unexpected(system_error(errno, "create", file));
+  return std::unique_ptr<NewFile>(new NewFile(file, descriptor));
+}
+
+NewFile::~NewFile() { ::close(descriptor_); }
+
+Expected<void> NewFile::write(std::span<const std::byte> bytes) {
+  while (!bytes.empty()) {
+    const ssize_t written = ::write(descriptor_, bytes.data(), bytes.size());
+    if (written < 0 && errno == EINTR) continue;
+    if (written <= 0)
+      return tl::unexpected(system_error(written < 0 ? errno : EIO, "write to", file_));
+    bytes = bytes.subspan(std::size_t(written));
+  }
+  return {};
+}
+
+Expected<void> NewFile::finish() {
+  if (::fsync(descriptor_) != 0) return tl::unexpected(system_error(errno, "sync", file_));
+  (void)::posix_fadvise(descriptor_, 0, 0, POSIX_FADV_DONTNEED);
+  return {};
+}
+
 Expected<void> write_parts(const std::filesystem::path& file, std::span<const FilePart> parts) {
   Descriptor descriptor(::open(file.c_str(), O_RDWR | O_CLOEXEC));
   if (descriptor.get() < 0) return tl::unexpected(system_error(errno, "open", file));
@@ -132,6 +159,19 @@ Expected<void> replace_file(const std::filesystem::path& file, std::span<const s
     return done;
   }
   return sync_directory(file.parent_path());
+}
+
+Expected<void> read_file(const std::filesystem::path& file, const VisitBytes& visit) {
+  Descriptor descriptor(::open(file.c_str(), O_RDONLY | O_CLOEXEC));
+  if (descriptor.get() < 0) return tl::unexpected(system_error(errno, "open", file));
+  std::vector<std::byte> room(256u << 10);
+  for (;;) {
+    const ssize_t count = ::read(descriptor.get(), room.data(), room.size());
+    if (count < 0 && errno == EINTR) continue;
+    if (count < 0) return tl::unexpected(system_error(errno, "read", file));
+    if (count == 0) return {};
+    if (auto done = visit({room.data(), std::size_t(count)}); !done) return done;
+  }
 }
 
 Expected<void> sync_file(const std::filesystem::path& file) {
@@ -160,11 +200,26 @@ Expected<void> remove_tree(const std::filesystem::path& directory) {
   return sync_directory(directory.parent_path());
 }
 
-Expected<void> move_directory(const std::filesystem::path& from, const std::filesystem::path& to) {
+Expected<void> remove_file(const std::filesystem::path& file) {
+  if (::unlink(file.c_str()) != 0) {
+    if (errno == ENOENT) return {};
+    return tl::unexpected(system_error(errno, "remove", file));
+  }
+  return sync_directory(file.parent_path());
+}
+
+Expected<void> move_entry(const std::filesystem::path& from, const std::filesystem::path& to) {
   if (::rename(from.c_str(), to.c_str()) != 0)
     return tl::unexpected(system_error(errno, "move", from));
   if (auto synced = sync_directory(to.parent_path()); !synced) return synced;
   return sync_directory(from.parent_path());
+}
+
+bool is_within(const std::filesystem::path& path, const std::filesystem::path& directory) {
+  std::error_code ignored;
+  const auto inner = std::filesystem::weakly_canonical(std::filesystem::absolute(path), ignored);
+  const auto outer = std::filesystem::weakly_canonical(std::filesystem::absolute(directory), ignored);
+  return std::mismatch(outer.begin(), outer.end(), inner.begin(), inner.end()).first == outer.end();
 }
 
 Expected<std::uint64_t> file_bytes(const std::filesystem::path& file) {

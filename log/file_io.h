@@ -6,9 +6,11 @@
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <span>
 #include <string>
+#include <utility>
 
 #include "index/error.h"
 
@@ -46,6 +48,36 @@ Expected<void> write_parts(const std::filesystem::path& file, std::span<const Fi
 Expected<void> replace_file(const std::filesystem::path& file, std::span<const std::byte> bytes,
                             unsigned permissions);
 
+// A file that is written from its beginning.
+class NewFile {
+ public:
+  // Creates `file`, or empties the one that is there. Errors: NotFound (its directory); IoError;
+  // DiskFull.
+  static Expected<std::unique_ptr<NewFile>> create(const std::filesystem::path& file);
+  ~NewFile();
+  NewFile(const NewFile&) = delete;
+  NewFile& operator=(const NewFile&) = delete;
+  // Errors: IoError; DiskFull.
+  Expected<void> write(std::span<const std::byte> bytes);
+  // Makes the content durable, and what is read of it later is read from the disk. Its name is durable
+  // once its directory is. Errors: IoError; DiskFull.
+  Expected<void> finish();
+  // For whoever writes the file by itself.
+  int descriptor() const { return descriptor_; }
+
+ private:
+  NewFile(std::filesystem::path file, int descriptor)
+      : file_(std::move(file)), descriptor_(descriptor) {}
+  std::filesystem::path file_;
+  int descriptor_;
+};
+
+// Calls `visit` with the content of `file`, piece by piece, until one fails. What the system cannot
+// read is an error here, where a mapping would end the process.
+// Errors: NotFound; IoError; those of `visit`.
+using VisitBytes = std::function<Expected<void>(std::span<const std::byte> bytes)>;
+Expected<void> read_file(const std::filesystem::path& file, const VisitBytes& visit);
+
 // Makes a file's content durable. Errors: IoError; NotFound.
 Expected<void> sync_file(const std::filesystem::path& file);
 
@@ -57,8 +89,15 @@ Expected<void> remove_directory(const std::filesystem::path& directory);
 // link. Succeeds if it is not there. Errors: IoError.
 Expected<void> remove_tree(const std::filesystem::path& directory);
 
-// Moves a directory and syncs both parents. Errors: IoError; NotFound.
-Expected<void> move_directory(const std::filesystem::path& from, const std::filesystem::path& to);
+// Removes a file, then syncs its directory. Succeeds if it is not there. Errors: IoError.
+Expected<void> remove_file(const std::filesystem::path& file);
+
+// Moves a directory or a file and syncs both parents. A file that has the name `to` is replaced, an
+// empty directory likewise. Errors: IoError; NotFound.
+Expected<void> move_entry(const std::filesystem::path& from, const std::filesystem::path& to);
+
+// Whether `path` is `directory` or lies in it, symbolic links resolved; neither need exist.
+bool is_within(const std::filesystem::path& path, const std::filesystem::path& directory);
 
 Expected<std::uint64_t> file_bytes(const std::filesystem::path& file);
 

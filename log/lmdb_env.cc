@@ -204,6 +204,15 @@ std::uint64_t LmdbEnv::file_bytes_used() const {
   return (std::uint64_t(env.me_last_pgno) + 1) * status.ms_psize;
 }
 
+Expected<void> LmdbEnv::copy_to(NewFile& out) {
+  // A reader of ours keeps the environment from being reopened meanwhile.
+  auto reader = LmdbRead::begin(*this);
+  if (!reader) return tl::unexpected(reader.error());
+  if (int rc = mdb_env_copyfd2(env_, out.descriptor(), 0); rc != 0)
+    return tl::unexpected(error(rc, "copy"));
+  return {};
+}
+
 void LmdbEnv::forget_dead_readers() {
   int dead = 0;
   mdb_reader_check(env_, &dead);

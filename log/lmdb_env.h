@@ -25,6 +25,8 @@ struct MDB_cursor;
 
 namespace runlog {
 
+class NewFile;
+
 using Bytes = std::span<const std::byte>;
 
 // Persistent: never renumber. The named tables of an environment, each by its one-letter name.
@@ -74,6 +76,10 @@ class LmdbEnv {
   // used again count.
   std::uint64_t file_bytes_used() const;
   std::uint64_t map_bytes() const { return options_.map_bytes; }
+  // Writes a consistent copy of the file, as of now, into `out`; commits go on meanwhile, but the pages
+  // of now are not used again before it is done. Errors: IoError; DiskFull.
+  Expected<void> copy_to(NewFile& out);
+
   // Frees the places of readers whose process died, which keep pages from being used again.
   void forget_dead_readers();
 

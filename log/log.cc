@@ -7,6 +7,7 @@
 
 #include "log/active_segment.h"
 #include "log/appender.h"
+#include "log/backup.h"
 #include "log/log_follower.h"
 #include "log/log_open.h"
 #include "log/hidden_flows.h"
@@ -239,6 +240,8 @@ LogInfo Log::describe() {
     if (const auto bytes = state.dictionaries->bytes(number); !bytes.empty())
       result.dictionaries.push_back({number, bytes.size()});
   result.names = state.names->end() - 1;
+  result.archive = state.retention->policy().archive;
+  result.archive_problem = state.retention->archive_problem();
   if (impl_->maintenance)
     if (const auto problem = impl_->maintenance->problem()) result.problem = problem->message;
   result.paused = current->paused ? current->paused->size() : 0;
@@ -342,6 +345,8 @@ Expected<SweepReport> Log::sweep() {
   report.merged_segments = reclaimed->merged_segments;
   report.freed_bytes = reclaimed->freed_bytes;
   report.written_bytes = reclaimed->written_bytes;
+  report.archived_runs = reclaimed->archived.runs;
+  report.archived_bytes = reclaimed->archived.bytes;
   const Retention::View now = retention.view();
   report.stays.runs = now.snapshot->live();
   report.stays.segments = now.snapshot->segments.size();
@@ -402,7 +407,12 @@ Expected<std::vector<Pin>> Log::pins() {
   return impl_->state().retention->pins();
 }
 
-// ---- sealing ---------------------------------------------------------------------------------
+// ---- copying and sealing ---------------------------------------------------------------------------------
+
+Expected<BackupReport> Log::backup(const std::filesystem::path& directory,
+                                   const BackupProgress& progress) {
+  return back_up(impl_->state(), [this] { return snapshot(); }, directory, progress);
+}
 
 Expected<void> Log::seal_now() {
   if (!impl_->appender)

@@ -74,11 +74,19 @@ struct SweepReport {
   Runs hidden_before;  // what was hidden already, superseded runs too, and still takes space
   std::uint64_t dropped_segments = 0, merged_segments = 0;
   std::uint64_t freed_bytes = 0, written_bytes = 0;  // of files; a dry run estimates
+  std::uint64_t archived_runs = 0, archived_bytes = 0;  // of the archive's files; 0 in a dry run
   Runs stays;  // visible runs, the segments left, and the runs' share of these files
   UnixMs measured_at = 0;  // what ages are measured from
   // The clock jumped ahead and is not believed yet (see log/clock_guard.h): measured_at lies behind.
   bool clock_jumped = false;
 };
+
+struct BackupReport {
+  std::uint64_t runs = 0;      // that are visible in the copy
+  std::uint64_t segments = 0;
+  std::uint64_t bytes = 0;     // of files
+};
+using BackupProgress = std::function<void(std::uint64_t done_bytes, std::uint64_t total_bytes)>;
 
 struct AppendResult {
   // kDuplicate: the same content is stored already, under `sequence`. kSuperseded: the run was
@@ -133,6 +141,10 @@ struct LogInfo {
   std::uint64_t names = 0;
   std::uint64_t paused = 0;  // paused and claimed runs
   bool incomplete = false;
+  std::string archive;  // where runs go before their space is given back; empty: nowhere
+  // Why the last attempt to archive runs failed, so that they and their space are still there; empty:
+  // it did not. Tried again with every sweep.
+  std::string archive_problem;
   // What keeps segments from being sealed or merged, which is tried again unless they are damaged;
   // empty: nothing does.
   std::string problem;
@@ -227,6 +239,16 @@ class Log {
   Expected<void> unpin(std::string_view run_id);
   // Every pin, by run id. Errors: as retention().
   Expected<std::vector<Pin>> pins();
+
+  // Copies the log as it is now into `directory`, which must not exist or be empty, while appends and
+  // all else go on. The copy is a log of its own with the same identity: it has every run that was
+  // acknowledged before the call, and of those acknowledged during it all up to some one. It is made
+  // beside its place, as `directory`.partial, synced and opened once before it gets its name. Also on
+  // a log that is open for reading. `progress` is called by this thread.
+  // Errors: InvalidArgument (`directory` is not empty, or within the log); Busy (another backup goes
+  // there; the log changes too fast); DiskFull; IoError; Corruption.
+  Expected<BackupReport> backup(const std::filesystem::path& directory,
+                                const BackupProgress& progress = {});
 
   // Closes the active segment, so that it is sealed; waits until the background work has nothing
   // left to seal or to merge. For tests, benchmarks and before a copy. Errors: those of append.

@@ -6,6 +6,7 @@
 
 #include <fmt/format.h>
 
+#include "log/archive.h"
 #include "log/sealed_segment.h"
 
 namespace runlog {
@@ -248,6 +249,8 @@ namespace {
 // A new log gets its policy before it has a segment, so that one with segments has it.
 Expected<void> restore_retention(LogState& state, bool is_new, Snapshot& snapshot) {
   if (is_new && state.options.retention != RetentionPolicy()) {
+    if (const std::string& archive = state.options.retention.archive; !archive.empty())
+      if (auto made = make_archive(archive, state.directory); !made) return made;
     const StateEntry policy = policy_entry(state.options.retention);
     if (auto stored = state.catalog->write_state(std::span(&policy, 1)); !stored) return stored;
   }

@@ -97,11 +97,9 @@ Expected<Reclaimed> Maintenance::sweep() {
   changed_.wait(lock, [&] { return stop_ || (!sweep_wanted_ && !wanted_ && !busy_); });
   if (stop_) return fail(ErrorCode::Closed, "the log is closed");
   if (const auto known = problem_locked()) return tl::unexpected(*known);
+  if (archive_error_) return tl::unexpected(*archive_error_);
   Reclaimed done = reclaimed_;
-  done.dropped_segments -= before.dropped_segments;
-  done.merged_segments -= before.merged_segments;
-  done.freed_bytes -= before.freed_bytes;
-  done.written_bytes -= before.written_bytes;
+  done -= before;
   return done;
 }
 
@@ -145,18 +143,29 @@ Expected<void> Maintenance::round(bool after_failure, bool sweep) {
   if (auto removed = state_.paused->remove_finished(); !removed) return removed;
   if (sweep)
     if (auto expired = state_.retention->expire(); !expired) return expired;
-  if (auto done = seal_and_merge(); !done) return done;
-  if (!sweep) return {};
-  if (auto done = give_back(); !done) return done;
+  Expected<void> done = seal_and_merge();
+  if (done && sweep) done = give_back();
   // Sparse segments that became small ones of like size.
-  return seal_and_merge();
+  if (done && sweep) done = seal_and_merge();
+  return pass_over_archive(std::move(done), sweep);
+}
+
+// Without its archive a log goes on as it is: nothing is merged or dropped before the next sweep.
+Expected<void> Maintenance::pass_over_archive(Expected<void> done, bool sweep) {
+  const bool failed = !done && done.error().code == ErrorCode::ArchiveFailed;
+  if (!failed && !(done && sweep)) return done;
+  {
+    std::lock_guard lock(mutex_);
+    archive_error_ = failed ? std::optional(done.error()) : std::nullopt;
+  }
+  return state_.retention->note_archive_problem(failed ? done.error().message : "");
 }
 
 // Drops and merges what has expired.
 Expected<void> Maintenance::give_back() {
   while (!stop_) {
     Reclaimed done;
-    auto result = drop_dead_segments(state_, done);
+    auto result = pass_over_damage(drop_dead_segments(state_, damaged_, stop_, done), {});
     const auto snapshot = state_.current->get();
     const auto choice = result ? choose_sparse(*snapshot, damaged_) : std::nullopt;
     if (choice)
@@ -165,10 +174,7 @@ Expected<void> Maintenance::give_back() {
           std::span(snapshot->segments).subspan(choice->first, choice->count));
     {
       std::lock_guard lock(mutex_);
-      reclaimed_.dropped_segments += done.dropped_segments;
-      reclaimed_.merged_segments += done.merged_segments;
-      reclaimed_.freed_bytes += done.freed_bytes;
-      reclaimed_.written_bytes += done.written_bytes;
+      reclaimed_ += done;
     }
     if (!result) return result;
     if (!choice) break;
@@ -176,6 +182,7 @@ Expected<void> Maintenance::give_back() {
   return state_.retention->persist();
 }
 
+// Errors: as problem(); ArchiveFailed, after which there is nothing left to seal.
 Expected<void> Maintenance::seal_and_merge() {
   for (;;) {
     if (stop_) return {};
@@ -190,8 +197,11 @@ Expected<void> Maintenance::seal_and_merge() {
       if (!state_.options.merge) return {};
       const auto choice = choose_merge(*snapshot, state_.options, damaged_);
       if (!choice) return {};
-      done = pass_over_damage(merge_segments(state_, *choice, stop_),
+      Reclaimed reclaimed;
+      done = pass_over_damage(merge_segments(state_, *choice, stop_, reclaimed.archived),
                               std::span(snapshot->segments).subspan(choice->first, choice->count));
+      std::lock_guard lock(mutex_);
+      reclaimed_ += reclaimed;
     }
     if (!done) return done;
   }

@@ -33,7 +33,7 @@ class Maintenance {
   // they are. Thread-safe.
   std::optional<Error> problem() const;
   // Sweeps now: hides what has expired, then waits until the space was given back. Returns what
-  // this and all other work did meanwhile. Errors: as wait_idle.
+  // this and all other work did meanwhile. Errors: as wait_idle; ArchiveFailed.
   Expected<Reclaimed> sweep();
 
  private:
@@ -41,6 +41,7 @@ class Maintenance {
   Expected<void> round(bool after_failure, bool sweep);
   Expected<void> give_back();
   Expected<void> seal_and_merge();
+  Expected<void> pass_over_archive(Expected<void> done, bool sweep);
   Expected<void> pass_over_damage(Expected<void> done, std::span<const SegmentView> segments);
   std::optional<Error> problem_locked() const { return error_ ? error_ : damage_; }
 
@@ -54,6 +55,7 @@ class Maintenance {
   std::atomic<bool> stop_ = false;  // set under mutex_
   std::optional<Error> error_;  // of the last round
   std::optional<Error> damage_;
+  std::optional<Error> archive_error_;  // of the last sweep, or of a merge since
   // Segments that turned out to be damaged when they were to be sealed or merged, which would fail
   // again each time: not tried again before the log is opened again. The thread's own.
   std::vector<std::uint64_t> damaged_;

@@ -237,11 +237,16 @@ std::optional<MergeChoice> choose_merge(const Snapshot& snapshot, const LogOptio
 }
 
 Expected<void> merge_segments(LogState& state, const MergeChoice& choice,
-                              const std::atomic<bool>& stop) {
+                              const std::atomic<bool>& stop, Archived& archived) {
   const auto snapshot = state.current->get();
   // Hidden records go here, and with them what says how the runs of their flows were counted.
   if (auto known = state.retention->persist(); !known) return known;
   if (auto counted = state.counters->persist(); !counted) return counted;
+  for (std::size_t i = choice.first; i < choice.first + choice.count; ++i) {
+    auto done = archive_segment(state, *snapshot, i, stop);
+    if (!done) return tl::unexpected(done.error());
+    archived += *done;
+  }
   const auto& views = snapshot->segments;
   auto id = state.catalog->begin_segment(views[choice.first].segment->base());
   if (!id) return tl::unexpected(id.error());

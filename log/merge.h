@@ -8,6 +8,7 @@
 #include <span>
 
 #include "index/error.h"
+#include "log/archive.h"
 #include "log/log_state.h"
 #include "log/snapshot.h"
 
@@ -26,10 +27,11 @@ struct MergeChoice {
 std::optional<MergeChoice> choose_merge(const Snapshot& snapshot, const LogOptions& options,
                                         std::span<const std::uint64_t> except);
 
-// Merges them. Readers and appends go on meanwhile. Safe to repeat after a failure.
+// Merges them, and archives the runs of theirs that are hidden first, which is added to `archived`.
+// Readers and appends go on meanwhile. Safe to repeat after a failure.
 // Errors: Corruption (a record that cannot be copied: nothing is changed); Closed (`stop` was set
-// while records were copied: likewise); DiskFull; IoError.
+// while records were copied: likewise); ArchiveFailed (likewise); DiskFull; IoError.
 Expected<void> merge_segments(LogState& state, const MergeChoice& choice,
-                              const std::atomic<bool>& stop);
+                              const std::atomic<bool>& stop, Archived& archived);
 
 }  // namespace runlog

@@ -283,7 +283,7 @@ Expected<fs::path> set_aside(const fs::path& log, const fs::path& directory,
   fs::path target = quarantine / (directory.filename().string() + suffix);
   for (unsigned i = 2; fs::exists(target, ignored); ++i)
     target = quarantine / fmt::format("{}{}.{}", directory.filename().string(), suffix, i);
-  if (auto moved = move_directory(directory, target); !moved) return tl::unexpected(moved.error());
+  if (auto moved = move_entry(directory, target); !moved) return tl::unexpected(moved.error());
   return target;
 }
 

@@ -8,18 +8,13 @@
 #include <fmt/format.h>
 
 #include "log/active_segment.h"
+#include "log/archive.h"
 #include "log/kill_point.h"
 #include "log/log_state.h"
 #include "log/sealed_segment.h"
 
 namespace runlog {
 namespace {
-
-const std::vector<SequenceNumber>& supersedes_of(const Segment& segment) {
-  return segment.environment() == nullptr
-             ? static_cast<const SealedSegment&>(segment).supersedes()
-             : static_cast<const ActiveSegment&>(segment).supersedes();
-}
 
 // Runs that the stored set hides are hidden before anything else is looked at.
 void hide_stored(const std::map<std::uint64_t, OrdinalSet>& chunks, Hiding& hiding) {
@@ -51,6 +46,8 @@ Expected<void> Retention::restore(Snapshot& snapshot, StoredRetention stored) {
     hiding.apply();
   }
   for (const auto& [chunk, runs] : stored.hidden) stored_chunks_.insert(chunk);
+  withheld_ = std::move(stored.withheld);
+  archive_problem_ = std::move(stored.archive_problem);
 
   pins_.clear();
   pinned_.clear();
@@ -91,7 +88,7 @@ Expected<void> Retention::restore_records(Snapshot& snapshot, SequenceNumber fro
   }
   Hiding hiding(snapshot, changed_chunks_);
   for (const SegmentView& view : snapshot.segments)
-    for (const SequenceNumber sequence : supersedes_of(*view.segment))
+    for (const SequenceNumber sequence : view.segment->supersedes())
       if (superseded.count(sequence) == 0) hiding.hide(sequence);
   hiding.apply();
   if (!tracking_) return {};
@@ -222,6 +219,8 @@ Expected<void> Retention::check_open() const {
 
 Expected<void> Retention::set_policy(const RetentionPolicy& policy) {
   if (auto good = check_policy(policy); !good) return good;
+  if (!policy.archive.empty())
+    if (auto made = make_archive(policy.archive, state_.directory); !made) return made;
   std::lock_guard lock(mutex_);
   if (auto open = check_open(); !open) return open;
   Expected<void> result;

@@ -100,6 +100,16 @@ class Retention {
   // or that caps were counted by, may go afterwards. Nothing is written for a log without retention
   // unless `always`. Errors: DiskFull; IoError.
   Expected<void> persist(bool always = false);
+  // The runs of snapshot.segments[position] that are hidden because a rule hid them, and not because
+  // another record replaced them.
+  OrdinalSet expired_in(const Snapshot& snapshot, std::size_t position) const;
+  // Says of hidden runs, or of runs that are about to be hidden, that no rule hid them, when no record
+  // says so any more. state/ knows it after persist().
+  void withhold(std::span<const SequenceNumber> sequences);
+  // Why runs could not be archived, when they were last to be; empty: they could.
+  std::string archive_problem() const;
+  // Errors: DiskFull; IoError.
+  Expected<void> note_archive_problem(const std::string& problem);
   // Segments between two sequence numbers were merged or dropped: what was hidden there need not be
   // remembered any more.
   void forget_between(SequenceNumber base, SequenceNumber end);
@@ -124,6 +134,7 @@ class Retention {
   void end_write(const Write& write, bool is_done);
   Expected<void> persist_edit(const Snapshot& next, std::vector<StateEntry> more = {});
   OrdinalSet hidden_in_chunk(const Snapshot& snapshot, std::uint64_t chunk) const;
+  OrdinalSet records_in_chunk(const Snapshot& snapshot, std::uint64_t chunk) const;
   StateEntry pins_entry(std::uint64_t key) const;
   bool is_in_use() const;
   bool has_clock_moved() const;
@@ -148,6 +159,8 @@ class Retention {
   std::set<std::uint64_t> changed_chunks_;     // of which state/ does not say what is true now
   std::set<std::uint64_t> stored_chunks_;      // that state/ has
   std::set<std::uint64_t> changed_pins_;       // keys, likewise
+  std::map<std::uint64_t, OrdinalSet> withheld_;  // by chunk, as StoredRetention has it
+  std::string archive_problem_;
 };
 
 }  // namespace runlog

@@ -16,8 +16,12 @@ namespace {
 std::string name_of(std::uint64_t key) {
   if (key == kPolicyKey) return "the retention policy";
   if (key == kMarkKey) return "retention's mark";
+  if (key == kArchiveProblemKey) return "what kept runs from being archived";
   if (key < kPinKey) return fmt::format("the set of hidden runs from sequence number {} on",
                                         (key - kHiddenKey) << kHiddenChunkBits);
+  if (key >= kWithheldKey)
+    return fmt::format("the set of replaced runs from sequence number {} on",
+                       (key - kWithheldKey) << kHiddenChunkBits);
   return fmt::format("pin {:x}", key - kPinKey);
 }
 
@@ -42,6 +46,7 @@ bool keep(StoredRetention& found, std::uint64_t key, Bytes value) {
     mark.trusted_time = std::max(mark.trusted_time, one.mark->trusted_time);
   }
   for (auto& [chunk, runs] : one.hidden) found.hidden[chunk] |= runs;
+  for (auto& [chunk, runs] : one.withheld) found.withheld[chunk] |= runs;
   for (Pin& pin : one.pins) {
     const bool is_known = std::any_of(found.pins.begin(), found.pins.end(),
                                       [&](const Pin& known) { return known.run_id == pin.run_id; });
@@ -104,6 +109,7 @@ Expected<void> write_retention(LmdbWrite& write, const SalvagedRetention& salvag
   if (stored.policy) entries.push_back(policy_entry(*stored.policy));
   if (stored.mark) entries.push_back(mark_entry(*stored.mark));
   for (const auto& [chunk, runs] : stored.hidden) entries.push_back(hidden_entry(chunk, runs));
+  for (const auto& [chunk, runs] : stored.withheld) entries.push_back(withheld_entry(chunk, runs));
   std::map<std::uint64_t, std::vector<const Pin*>> pins;
   for (const Pin& pin : stored.pins) pins[pin_key(pin.run_id)].push_back(&pin);
   for (const auto& [key, some] : pins) entries.push_back(pin_entry(key, some));

@@ -41,6 +41,7 @@ struct Retention::Write {
   std::vector<StateEntry> entries;  // pins and the mark
   std::set<std::uint64_t> chunks, pins;
   std::set<std::uint64_t> filled, emptied;  // of `chunks`
+  std::map<std::uint64_t, OrdinalSet> withheld, gone;  // likewise; what of them is not there any more
   SequenceNumber hidden_to = 1;
   ClockGuard clock;
 };
@@ -73,6 +74,9 @@ Retention::Write Retention::begin_write(const Snapshot& snapshot) {
   Write write;
   write.chunks = std::exchange(changed_chunks_, {});
   write.pins = std::exchange(changed_pins_, {});
+  for (const std::uint64_t chunk : write.chunks)
+    if (const auto found = withheld_.find(chunk); found != withheld_.end())
+      write.withheld.insert(*found);
   for (const std::uint64_t key : write.pins) write.entries.push_back(pins_entry(key));
   RetentionMark mark;
   mark.hidden_to = write.hidden_to = snapshot.end;
@@ -95,6 +99,13 @@ Expected<void> Retention::write_out(const Snapshot& snapshot, Write& write,
     (runs.is_empty() ? write.emptied : write.filled).insert(chunk);
     entries.push_back(hidden_entry(chunk, runs));
   }
+  for (auto& [chunk, runs] : write.withheld) {
+    OrdinalSet there = records_in_chunk(snapshot, chunk);
+    there &= runs;
+    entries.push_back(withheld_entry(chunk, there));
+    runs -= there;
+    if (!runs.is_empty()) write.gone[chunk] = std::move(runs);
+  }
   return state_.catalog->write_state(entries);
 }
 
@@ -109,6 +120,13 @@ void Retention::end_write(const Write& write, bool is_done) {
   hidden_to_ = write.hidden_to;
   stored_chunks_.insert(write.filled.begin(), write.filled.end());
   for (const std::uint64_t chunk : write.emptied) stored_chunks_.erase(chunk);
+  // Those that are gone, also if others were added meanwhile.
+  for (const auto& [chunk, gone] : write.gone) {
+    const auto known = withheld_.find(chunk);
+    if (known == withheld_.end()) continue;
+    known->second -= gone;
+    if (known->second.is_empty()) withheld_.erase(known);
+  }
 }
 
 OrdinalSet Retention::hidden_in_chunk(const Snapshot& snapshot, std::uint64_t chunk) const {
@@ -126,6 +144,18 @@ OrdinalSet Retention::hidden_in_chunk(const Snapshot& snapshot, std::uint64_t ch
         runs.add(Ordinal(view.sequence(batch[i]) - first));
   }
   return runs;
+}
+
+// The low halves of the sequence numbers in a chunk of which the records are still there.
+OrdinalSet Retention::records_in_chunk(const Snapshot& snapshot, std::uint64_t chunk) const {
+  const SequenceNumber first = chunk << kHiddenChunkBits;
+  OrdinalSet there;
+  for (const SegmentView& view : snapshot.segments) {
+    const Ordinal stop = view.lower_bound(first + (1u << kHiddenChunkBits));
+    for (Ordinal ordinal = view.lower_bound(first); ordinal < stop; ++ordinal)
+      there.add(Ordinal(view.sequence(ordinal) - first));
+  }
+  return there;
 }
 
 StateEntry Retention::pins_entry(std::uint64_t key) const {

@@ -11,7 +11,9 @@
 namespace runlog {
 namespace {
 
-constexpr std::uint8_t kPolicyVersion = 1;
+// Version 2 has an archive, which a program that does not know of it must not pass over.
+constexpr std::uint8_t kPolicyVersion = 1, kPolicyVersionWithArchive = 2;
+constexpr std::size_t kMaxArchivePathBytes = 4095;  // what Linux takes
 
 // Calls `visit` with each rule in the order of their stored form.
 template <typename Rules, typename Visit>
@@ -131,6 +133,12 @@ Expected<void> check_policy(const RetentionPolicy& policy) {
     return fail(ErrorCode::InvalidArgument,
                 fmt::format("{} flows have rules of their own; {} may", policy.flows.size(),
                             kMaxPolicyFlows));
+  if (!policy.archive.empty() &&
+      (policy.archive.front() != '/' || policy.archive.size() > kMaxArchivePathBytes ||
+       policy.archive.find('\0') != std::string::npos))
+    return fail(ErrorCode::InvalidArgument,
+                fmt::format("the archive is a path of {} bytes; it must be an absolute one of at "
+                            "most {}", policy.archive.size(), kMaxArchivePathBytes));
   auto good = check_rules(policy.all, "of the log");
   if (good) good = check_rule(policy.max_bytes, 1, "maximum of bytes", "of the log");
   // A name that no run has is checked too: it meets the log's rules alone.
@@ -150,7 +158,7 @@ Expected<void> check_policy(const RetentionPolicy& policy) {
 
 std::vector<std::byte> encode_policy(const RetentionPolicy& policy) {
   ByteWriter out;
-  out.byte(kPolicyVersion);
+  out.byte(policy.archive.empty() ? kPolicyVersion : kPolicyVersionWithArchive);
   out.byte(0);
   write_rules(policy.all, out);
   const std::int64_t most = policy.max_bytes.value_or(kNoLimit);
@@ -160,6 +168,7 @@ std::vector<std::byte> encode_policy(const RetentionPolicy& policy) {
     out.text(flow);
     write_rules(rules, out);
   }
+  if (!policy.archive.empty()) out.text(policy.archive);
   return {out.data(), out.data() + out.size()};
 }
 
@@ -167,10 +176,10 @@ Expected<RetentionPolicy> decode_policy(std::span<const std::byte> bytes) {
   ByteReader in(bytes.data(), bytes.size());
   RetentionPolicy policy;
   const std::uint8_t version = in.byte();
-  if (version != kPolicyVersion || in.byte() != 0)
+  if ((version != kPolicyVersion && version != kPolicyVersionWithArchive) || in.byte() != 0)
     return fail(ErrorCode::Corruption,
-                fmt::format("the retention policy has version {}, and this program reads version {}",
-                            version, kPolicyVersion));
+                fmt::format("the retention policy has version {}, and this program reads {} and {}",
+                            version, kPolicyVersion, kPolicyVersionWithArchive));
   policy.all = read_rules(in);
   if (const std::uint64_t most = in.varint(); most != 0)
     policy.max_bytes = std::int64_t(std::min(most - 1, std::uint64_t(kNoLimit)));
@@ -179,6 +188,7 @@ Expected<RetentionPolicy> decode_policy(std::span<const std::byte> bytes) {
     std::string flow(in.text());
     policy.flows[std::move(flow)] = read_rules(in);
   }
+  if (version == kPolicyVersionWithArchive) policy.archive = in.text();
   if (in.failed() || in.left() != 0 || !check_policy(policy))
     return fail(ErrorCode::Corruption, "the retention policy cannot be read");
   return policy;

@@ -44,6 +44,10 @@ struct RetentionPolicy {
   // are larger together. No floor stands against this one. Above 0.
   std::optional<std::int64_t> max_bytes;
   std::map<std::string, RetentionRules, std::less<>> flows;  // by flow name
+  // The directory to which runs that no rule keeps are written before they go for good (see
+  // log/archive.h), an absolute path; empty: nowhere. It is made when the policy is set, and must be
+  // there when runs go.
+  std::string archive;
 
   // 30 days or 100 runs a flow, whichever comes first: what a new log gets.
   static RetentionPolicy standard();

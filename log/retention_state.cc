@@ -12,6 +12,13 @@ namespace runlog {
 namespace {
 
 constexpr std::uint8_t kMarkVersion = 1;
+constexpr std::size_t kMaxProblemBytes = 4096;
+
+StateEntry set_entry(std::uint64_t key, const OrdinalSet& low_halves) {
+  if (low_halves.is_empty()) return {key, {}};
+  const auto bytes = low_halves.serialise();
+  return checked_entry(key, bytes);
+}
 
 std::optional<RetentionMark> decode_mark(Bytes bytes) {
   ByteReader in(bytes.data(), bytes.size());
@@ -51,7 +58,10 @@ std::uint64_t pin_key(std::string_view run_id) {
 Expected<bool> take_retention_entry(std::uint64_t key, Bytes value, StoredRetention& into) {
   const bool is_hidden = key >= kHiddenKey && key < kPinKey;
   const bool is_pin = key >= kPinKey && key < kRetentionKeysEnd;
-  if (key != kPolicyKey && key != kMarkKey && !is_hidden && !is_pin) return false;
+  const bool is_withheld = key >= kWithheldKey && key < kWithheldKeysEnd;
+  if (key != kPolicyKey && key != kMarkKey && key != kArchiveProblemKey && !is_hidden && !is_pin &&
+      !is_withheld)
+    return false;
   const auto content = checked_content(key, value);
   const auto damaged = [&](const char* what) {
     return fail(ErrorCode::Corruption, fmt::format("{} (entry {}) cannot be read", what, key));
@@ -64,11 +74,17 @@ Expected<bool> take_retention_entry(std::uint64_t key, Bytes value, StoredRetent
   } else if (key == kMarkKey) {
     into.mark = content ? decode_mark(*content) : std::nullopt;
     if (!into.mark) return damaged("retention's mark");
-  } else if (is_hidden) {
+  } else if (key == kArchiveProblemKey) {
+    if (!content || content->size() > kMaxProblemBytes) return damaged("the archive's problem");
+    into.archive_problem.assign(reinterpret_cast<const char*>(content->data()), content->size());
+  } else if (is_hidden || is_withheld) {
     if (!content) return damaged("a set of hidden runs");
     auto set = OrdinalSet::deserialise(*content, 1u << kHiddenChunkBits);
     if (!set) return damaged("a set of hidden runs");
-    into.hidden.insert_or_assign(key - kHiddenKey, std::move(*set));
+    if (is_hidden)
+      into.hidden.insert_or_assign(key - kHiddenKey, std::move(*set));
+    else
+      into.withheld.insert_or_assign(key - kWithheldKey, std::move(*set));
   } else {
     if (!content || !decode_pins(key, *content, into.pins)) return damaged("a pin");
   }
@@ -79,7 +95,7 @@ Expected<StoredRetention> load_retention(const Catalog& catalog) {
   StoredRetention stored;
   Expected<void> result;
   auto read = catalog.read_state([&](std::uint64_t key, Bytes value) {
-    if (key >= kRetentionKeysEnd) return false;  // paused runs
+    if (key >= kWithheldKeysEnd) return false;  // paused runs
     auto taken = take_retention_entry(key, value, stored);
     if (!taken)
       result = fail(ErrorCode::Corruption, fmt::format("'{}' is damaged: {}",
@@ -109,9 +125,17 @@ StateEntry mark_entry(const RetentionMark& mark) {
 }
 
 StateEntry hidden_entry(std::uint64_t chunk, const OrdinalSet& low_halves) {
-  if (low_halves.is_empty()) return {kHiddenKey + chunk, {}};
-  const auto bytes = low_halves.serialise();
-  return checked_entry(kHiddenKey + chunk, bytes);
+  return set_entry(kHiddenKey + chunk, low_halves);
+}
+
+StateEntry withheld_entry(std::uint64_t chunk, const OrdinalSet& low_halves) {
+  return set_entry(kWithheldKey + chunk, low_halves);
+}
+
+StateEntry archive_problem_entry(const std::string& problem) {
+  if (problem.empty()) return {kArchiveProblemKey, {}};
+  const auto bytes = std::as_bytes(std::span(problem));
+  return checked_entry(kArchiveProblemKey, bytes.first(std::min(bytes.size(), kMaxProblemBytes)));
 }
 
 StateEntry pin_entry(std::uint64_t key, std::span<const Pin* const> pins) {

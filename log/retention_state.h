@@ -21,9 +21,12 @@ namespace runlog {
 // Persistent: never renumber. Keys of state's table "t", beside kIdentityKey and kGenerationKey.
 inline constexpr std::uint64_t kPolicyKey = 3;
 inline constexpr std::uint64_t kMarkKey = 4;
+inline constexpr std::uint64_t kArchiveProblemKey = 6;
 inline constexpr std::uint64_t kHiddenKey = 1ull << 56;  // + chunk
 inline constexpr std::uint64_t kPinKey = 1ull << 57;     // + the low 56 bits of the run id's hash
 inline constexpr std::uint64_t kRetentionKeysEnd = kPinKey + (1ull << 56);
+inline constexpr std::uint64_t kWithheldKey = 1ull << 59;  // + chunk
+inline constexpr std::uint64_t kWithheldKeysEnd = kWithheldKey + (1ull << 56);
 inline constexpr unsigned kHiddenChunkBits = 16;
 
 inline std::uint64_t hidden_chunk_of(SequenceNumber sequence) {
@@ -44,6 +47,10 @@ struct StoredRetention {
   std::optional<RetentionMark> mark;
   std::map<std::uint64_t, OrdinalSet> hidden;  // by chunk: low halves of sequence numbers
   std::vector<Pin> pins;
+  // Hidden runs that are not archived when they go, because no rule hid them; likewise. Of those that
+  // a record of the log supersedes, that record says it.
+  std::map<std::uint64_t, OrdinalSet> withheld;
+  std::string archive_problem;
 };
 
 // Takes one entry of state's table "t"; false if its key is none of these.
@@ -57,6 +64,9 @@ StateEntry policy_entry(const RetentionPolicy& policy);
 StateEntry mark_entry(const RetentionMark& mark);
 // An empty set removes the entry, and so do no pins.
 StateEntry hidden_entry(std::uint64_t chunk, const OrdinalSet& low_halves);
+StateEntry withheld_entry(std::uint64_t chunk, const OrdinalSet& low_halves);
+// No problem removes the entry.
+StateEntry archive_problem_entry(const std::string& problem);
 StateEntry pin_entry(std::uint64_t key, std::span<const Pin* const> pins);
 
 }  // namespace runlog

@@ -31,8 +31,6 @@ class SealedSegment final : public Segment {
                                                        Dictionaries& dictionaries);
 
   const SegmentFooter& footer() const { return footer_; }
-  // The sequence numbers that this segment's records supersede.
-  const std::vector<SequenceNumber>& supersedes() const { return supersedes_; }
   Bytes file_contents() const { return mapping_->bytes(); }
   // A table's bytes, verified. Empty if the segment has no such table. Errors: Corruption.
   Expected<Bytes> table(TableId id) const;
@@ -43,6 +41,7 @@ class SealedSegment final : public Segment {
   Expected<void> for_each_entry(TableId id, const Visit& visit) const;
 
   const SealedIndex& index() const override { return *index_; }
+  const std::vector<SequenceNumber>& supersedes() const override { return supersedes_; }
   SequenceNumber sequence(Ordinal ordinal) const override {
     return base() + (sequences_ == nullptr ? ordinal : load_u32(sequences_ + 4ull * ordinal));
   }

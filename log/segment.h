@@ -8,6 +8,7 @@
 
 #include <filesystem>
 #include <span>
+#include <vector>
 
 #include "index/error.h"
 #include "index/index.h"
@@ -29,6 +30,10 @@ class Segment {
   virtual SequenceNumber sequence(Ordinal ordinal) const = 0;
   // The first ordinal below `end` whose sequence number is >= `sequence`, or `end`.
   virtual Ordinal lower_bound(SequenceNumber sequence, Ordinal end) const = 0;
+
+  // The sequence numbers that this segment's records supersede; of an active segment within an edit of
+  // the current snapshot only.
+  virtual const std::vector<SequenceNumber>& supersedes() const = 0;
 
   // The environment to read records through; null for a sealed segment, which has record().
   virtual LmdbEnv* environment() const { return nullptr; }

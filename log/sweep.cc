@@ -21,6 +21,27 @@ std::uint64_t file_size(const SegmentView& view) {
   return static_cast<const SealedSegment&>(*view.segment).file_contents().size();
 }
 
+bool is_among(const SegmentView& view, std::span<const std::uint64_t> ids) {
+  return std::find(ids.begin(), ids.end(), view.segment->id()) != ids.end();
+}
+
+// What the records of some segments supersede in others.
+std::vector<SequenceNumber> superseded_elsewhere(const Snapshot& snapshot,
+                                                 std::span<const std::uint64_t> ids) {
+  std::vector<SequenceNumber> out;
+  for (const SegmentView& view : snapshot.segments) {
+    if (!is_among(view, ids)) continue;
+    for (const SequenceNumber sequence : view.segment->supersedes())
+      for (const SegmentView& older : snapshot.segments) {
+        const Ordinal ordinal = older.lower_bound(sequence);
+        if (ordinal == older.end || older.sequence(ordinal) != sequence) continue;
+        if (!is_among(older, ids)) out.push_back(sequence);
+        break;
+      }
+  }
+  return out;
+}
+
 std::uint64_t bytes_in(const FlowTable& table) {
   std::uint64_t bytes = 0;
   for (const auto& [flow, counts] : table) bytes += counts.bytes;
@@ -29,14 +50,43 @@ std::uint64_t bytes_in(const FlowTable& table) {
 
 }  // namespace
 
-Expected<void> drop_dead_segments(LogState& state, Reclaimed& done) {
+Reclaimed& Reclaimed::operator+=(const Reclaimed& more) {
+  dropped_segments += more.dropped_segments;
+  merged_segments += more.merged_segments;
+  freed_bytes += more.freed_bytes;
+  written_bytes += more.written_bytes;
+  archived += more.archived;
+  return *this;
+}
+
+Reclaimed& Reclaimed::operator-=(const Reclaimed& less) {
+  dropped_segments -= less.dropped_segments;
+  merged_segments -= less.merged_segments;
+  freed_bytes -= less.freed_bytes;
+  written_bytes -= less.written_bytes;
+  archived -= less.archived;
+  return *this;
+}
+
+Expected<void> drop_dead_segments(LogState& state, std::vector<std::uint64_t>& except,
+                                  const std::atomic<bool>& stop, Reclaimed& done) {
+  Expected<void> damage;
   std::vector<CatalogEntry> entries;
   std::vector<std::uint64_t> ids;
   SequenceNumber base = 0, end = 0;
   std::uint64_t bytes = 0;
   const auto snapshot = state.current->get();
-  for (const SegmentView& view : snapshot->segments) {
-    if (!is_sealed(view) || view.live() > 0) continue;
+  for (std::size_t i = 0; i < snapshot->segments.size(); ++i) {
+    const SegmentView& view = snapshot->segments[i];
+    if (!is_sealed(view) || view.live() > 0 || is_among(view, except)) continue;
+    auto archived = archive_segment(state, *snapshot, i, stop);
+    if (!archived && archived.error().code == ErrorCode::Corruption) {
+      except.push_back(view.segment->id());
+      damage = tl::unexpected(archived.error());
+      continue;
+    }
+    if (!archived) return tl::unexpected(archived.error());
+    done.archived += *archived;
     CatalogEntry entry;
     entry.state = SegmentState::kDropped;
     entry.id = view.segment->id();
@@ -47,18 +97,18 @@ Expected<void> drop_dead_segments(LogState& state, Reclaimed& done) {
     ids.push_back(entry.id);
     bytes += file_size(view);
   }
-  if (ids.empty()) return {};
-  // What goes may be all that says that an older run is hidden, or how a flow's runs were counted.
+  if (ids.empty()) return damage;
+  // What goes may be all that says that an older run is hidden, and why, or how a flow's runs were
+  // counted.
+  state.retention->withhold(superseded_elsewhere(*snapshot, ids));
   if (auto known = state.retention->persist(true); !known) return known;
   if (auto counted = state.counters->persist(); !counted) return counted;
   kill_point("retention.before_drop");
   if (auto changed = state.catalog->change(entries); !changed) return changed;
   kill_point("retention.after_drop");
-  const auto is_dropped = [&](const SegmentView& view) {
-    return std::find(ids.begin(), ids.end(), view.segment->id()) != ids.end();
-  };
-  state.current->change(
-      [&](Snapshot& next) { std::erase_if(next.segments, is_dropped); });
+  state.current->change([&](Snapshot& next) {
+    std::erase_if(next.segments, [&](const SegmentView& view) { return is_among(view, ids); });
+  });
   done.dropped_segments += ids.size();
   done.freed_bytes += bytes;
   state.retention->forget_between(base, end);
@@ -68,7 +118,8 @@ Expected<void> drop_dead_segments(LogState& state, Reclaimed& done) {
       return removed;
     kill_point("retention.mid_drop");
   }
-  return state.catalog->change({}, ids);
+  if (auto forgotten = state.catalog->change({}, ids); !forgotten) return forgotten;
+  return damage;
 }
 
 Expected<void> merge_sparse(LogState& state, const MergeChoice& choice,
@@ -78,7 +129,7 @@ Expected<void> merge_sparse(LogState& state, const MergeChoice& choice,
   for (std::size_t i = choice.first; i < choice.first + choice.count; ++i)
     freed += file_size(before->segments[i]);
   kill_point("retention.before_merge");
-  if (auto merged = merge_segments(state, choice, stop); !merged) return merged;
+  if (auto merged = merge_segments(state, choice, stop, done.archived); !merged) return merged;
   done.merged_segments += choice.count;
   done.freed_bytes += freed;
   const auto after = state.current->get();
@@ -114,9 +165,8 @@ std::optional<MergeChoice> choose_sparse(const Snapshot& snapshot,
   std::uint64_t carried = 0;
   for (std::size_t i = 0; i < snapshot.segments.size(); ++i) {
     const SegmentView& view = snapshot.segments[i];
-    const bool is_good =
-        std::find(except.begin(), except.end(), view.segment->id()) == except.end();
-    const std::uint64_t live = is_good && is_sparse(snapshot, i) ? live_file_bytes(snapshot, i) : 0;
+    const std::uint64_t live =
+        !is_among(view, except) && is_sparse(snapshot, i) ? live_file_bytes(snapshot, i) : 0;
     if (live > 0 && (choice.count == 0 || carried + live <= kMaxCarriedBytes)) {
       if (choice.count == 0) choice.first = i;
       ++choice.count;

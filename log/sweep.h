@@ -10,8 +10,10 @@
 #include <cstdint>
 #include <optional>
 #include <span>
+#include <vector>
 
 #include "index/error.h"
+#include "log/archive.h"
 #include "log/log_state.h"
 #include "log/merge.h"
 
@@ -22,6 +24,10 @@ struct Reclaimed {
   std::uint64_t merged_segments = 0;   // whose visible runs were carried on
   std::uint64_t freed_bytes = 0;       // of the files that went
   std::uint64_t written_bytes = 0;     // of the files that came
+  Archived archived;
+
+  Reclaimed& operator+=(const Reclaimed& more);
+  Reclaimed& operator-=(const Reclaimed& less);
 };
 
 // What of a segment's file the visible runs account for: their records, and their share of tables and
@@ -34,8 +40,13 @@ std::optional<MergeChoice> choose_sparse(const Snapshot& snapshot,
                                          std::span<const std::uint64_t> except);
 
 // The maintenance thread's; readers and appends go on meanwhile. What was done is added to `done`.
-// Safe to repeat after a failure or a crash. Errors: DiskFull; IoError.
-Expected<void> drop_dead_segments(LogState& state, Reclaimed& done);
+// Runs are archived before they go. Safe to repeat after a failure or a crash.
+//
+// Segments with an id in `except` stay, and those that turn out to hold a damaged run that was to be
+// archived are added to it. Errors: Corruption (of such runs; all else was done); ArchiveFailed;
+// DiskFull; IoError; Closed (`stop` was set).
+Expected<void> drop_dead_segments(LogState& state, std::vector<std::uint64_t>& except,
+                                  const std::atomic<bool>& stop, Reclaimed& done);
 // Errors: as merge_segments.
 Expected<void> merge_sparse(LogState& state, const MergeChoice& choice,
                             const std::atomic<bool>& stop, Reclaimed& done);

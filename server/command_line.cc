@@ -39,6 +39,7 @@ struct Parsed {
   GroupsOptions groups;
   VerifyCommandOptions verify;
   InfoOptions info;
+  BackupOptions backup;
   PausedOptions paused;
   RetentionOptions retention;
   TenantOptions tenants;
@@ -175,6 +176,18 @@ void add_care_commands(CLI::App& app, Parsed& parsed) {
   verify.add_flag("--repair", parsed.verify.repair,
                   "Rebuild what can be rebuilt, set aside what cannot be read");
   run_with(verify, parsed, parsed.verify, &run_verify);
+
+  CLI::App& backup = add_command(
+      app, parsed, "backup", "Copy the log as it is now, while others go on with it",
+      "runlog backup ./backups/2026-11-24 --data ./history\n  runlog list --data ./backups --tenant "
+      "2026-11-24");
+  backup.add_option("DIR", parsed.backup.directory,
+                    "The copy; a directory that is not there yet, or empty")
+      ->required()
+      ->check(refuse_empty)
+      ->type_name("");
+  add_json_flag(backup, parsed.backup.json);
+  run_with(backup, parsed, parsed.backup, &run_backup);
 
   CLI::App& info = add_command(app, parsed, "info", "What the log consists of, and what it costs",
                                "runlog info --data ./history");

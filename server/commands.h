@@ -66,6 +66,12 @@ struct VerifyCommandOptions {
 };
 ExitCode run_verify(const LogPlace& place, const VerifyCommandOptions& options, Console& console);
 
+struct BackupOptions {
+  std::string directory;
+  bool json = false;
+};
+ExitCode run_backup(const LogPlace& place, const BackupOptions& options, Console& console);
+
 struct InfoOptions {
   bool json = false;
 };

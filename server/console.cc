@@ -122,7 +122,8 @@ ExitCode exit_code_of(const Error& error) {
     case ErrorCode::DiskFull:
     case ErrorCode::Busy:
     case ErrorCode::OutcomeUnknown:
-    case ErrorCode::Closed: return ExitCode::kBroken;
+    case ErrorCode::Closed:
+    case ErrorCode::ArchiveFailed: return ExitCode::kBroken;
   }
   return ExitCode::kBroken;
 }

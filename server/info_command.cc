@@ -56,6 +56,11 @@ void print_for_people(const LogInfo& log, Console& console) {
     console.out.write(fmt::format("dictionary {}: {}\n", dictionary.number,
                                   format_bytes(dictionary.bytes)));
   }
+  if (!log.archive.empty())
+    console.out.write(fmt::format("archive: {}\n", printable(log.archive)));
+  if (!log.archive_problem.empty()) {
+    console.out.write(console.screen.paint(printable(log.archive_problem), Style::kBad) + "\n");
+  }
   if (log.incomplete) {
     console.out.write(console.screen.paint(
         "incomplete: a damaged segment was set aside, see `runlog verify`", Style::kBad) + "\n");
@@ -103,6 +108,9 @@ void print_json(const LogInfo& log, Console& console) {
     json.EndObject();
   }
   json.EndArray();
+  if (!log.archive.empty()) json.member("archive", printable(log.archive));
+  if (!log.archive_problem.empty())
+    json.member("archiveProblem", printable(log.archive_problem));
   json.flag("incomplete", log.incomplete);
   json.EndObject();
   console.out.write(json.line());

@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 
 #include "log/run_json.h"
+#include "server/display_text.h"
 #include "server/json_answer.h"
 #include "server/open_log.h"
 #include "server/quantities.h"
@@ -60,6 +61,8 @@ void print_policy(const RetentionPolicy& policy, Console& console) {
   if (policy.has_max_bytes())
     console.out.write(fmt::format("at most {} of stored runs\n",
                                   format_bytes(std::uint64_t(*policy.max_bytes))));
+  if (!policy.archive.empty())
+    console.out.write(fmt::format("what goes is written to {} first\n", printable(policy.archive)));
 }
 
 // A rule that is not set is left out; null is none.
@@ -87,6 +90,7 @@ void write_policy(const RetentionPolicy& policy, JsonAnswer& json) {
   json.StartObject();
   write_rules(with_none(policy.all), json);
   write_rule("maxBytes", policy.max_bytes.value_or(kNoLimit), json);
+  if (!policy.archive.empty()) json.member("archive", printable(policy.archive));
   json.key("flows");
   json.StartArray();
   for (const auto& [flow, rules] : policy.flows) {
@@ -136,8 +140,10 @@ std::optional<std::string> contradiction_in(const RetentionSetOptions& options) 
                        [](const RuleChange* change) { return change->is_given; });
   };
   if (!any({&options.max_age_ms, &options.max_per_flow, &options.min_per_flow,
-            &options.max_bytes}))
-    return "no rule is given: --max-age, --max-per-flow, --min-per-flow or --max-bytes";
+            &options.max_bytes}) && !options.archive)
+    return "no rule is given: --max-age, --max-per-flow, --min-per-flow, --max-bytes or --archive";
+  if (options.archive && (options.flow || options.status))
+    return "--archive is the log's; it cannot be set for one flow or status";
   if (options.max_bytes.is_given && options.flow)
     return "--max-bytes is the log's; it cannot be set for one flow";
   if (options.status &&
@@ -158,21 +164,8 @@ void apply(const RetentionSetOptions& options, RetentionPolicy& policy) {
   apply(options.max_per_flow, rules.max_per_flow);
   apply(options.min_per_flow, rules.min_per_flow);
   apply(options.max_bytes, policy.max_bytes);
+  if (options.archive) policy.archive = *options.archive;
   if (options.flow && rules.is_empty()) policy.flows.erase(*options.flow);
-}
-
-Log::Hidden difference(const Log::Hidden& after, const Log::Hidden& before) {
-  return {after.by_cap - before.by_cap, after.by_age - before.by_age,
-          after.by_bytes - before.by_bytes};
-}
-
-void write_hidden(const Log::Hidden& hidden, JsonAnswer& json) {
-  json.key("hidden");
-  json.StartObject();
-  json.member("byMaxPerFlow", hidden.by_cap);
-  json.member("byMaxAge", hidden.by_age);
-  json.member("byMaxBytes", hidden.by_bytes);
-  json.EndObject();
 }
 
 // ---- sweep -----------------------------------------------------------------------------------
@@ -199,6 +192,9 @@ void print_sweep(const SweepReport& plan, const SweepReport& reclaimed, bool dry
       "{}: {} dropped, {} merged; {} given back, {} written\n", dry_run ? "a sweep would be" : "swept",
       count_of(reclaimed.dropped_segments, "segment"), format_count(reclaimed.merged_segments),
       format_bytes(reclaimed.freed_bytes), format_bytes(reclaimed.written_bytes)));
+  if (reclaimed.archived_runs > 0)
+    console.out.write(fmt::format("archived {} in {}\n", count_of(reclaimed.archived_runs, "run"),
+                                  format_bytes(reclaimed.archived_bytes)));
   if (plan.clock_jumped)
     console.err.write(fmt::format(
         "runlog: the clock is far ahead of when the log was last looked at; ages are measured at {} "
@@ -220,6 +216,8 @@ void print_sweep_json(const SweepReport& plan, const SweepReport& reclaimed, boo
   json.member("mergedSegments", reclaimed.merged_segments);
   json.member("freedBytes", reclaimed.freed_bytes);
   json.member("writtenBytes", reclaimed.written_bytes);
+  json.member("archivedRuns", reclaimed.archived_runs);
+  json.member("archivedBytes", reclaimed.archived_bytes);
   json.member("measuredAt", format_time(plan.measured_at));
   json.flag("clockJumped", plan.clock_jumped);
   json.EndObject();
@@ -233,18 +231,21 @@ Expected<SweepReport> plan(const LogPlace& place) {
   return (*log)->plan_sweep();
 }
 
-// ---- pins ------------------------------------------------------------------------------------
+}  // namespace
 
-void write_pin(const Pin& pin, JsonAnswer& json) {
-  json.StartObject();
-  json.member("runId", pin.run_id);
-  json.member("reason", pin.reason);
-  json.member("pinnedAt", format_time(pin.pinned_at));
-  if (pin.until) json.member("until", format_time(*pin.until));
-  json.EndObject();
+Log::Hidden difference(const Log::Hidden& after, const Log::Hidden& before) {
+  return {after.by_cap - before.by_cap, after.by_age - before.by_age,
+          after.by_bytes - before.by_bytes};
 }
 
-}  // namespace
+void write_hidden(const Log::Hidden& hidden, JsonAnswer& json) {
+  json.key("hidden");
+  json.StartObject();
+  json.member("byMaxPerFlow", hidden.by_cap);
+  json.member("byMaxAge", hidden.by_age);
+  json.member("byMaxBytes", hidden.by_bytes);
+  json.EndObject();
+}
 
 std::string reasons_of(const Log::Hidden& hidden) {
   std::string text;
@@ -331,75 +332,6 @@ ExitCode run_retention_sweep(const LogPlace& place, const RetentionSweepOptions&
   if (!swept) return close(**log, complain(console, swept.error()), console);
   print(*planned, *swept, false, console);
   return close(**log, ExitCode::kDone, console);
-}
-
-ExitCode run_pin(const LogPlace& place, const PinOptions& options, Console& console) {
-  auto log = open_for_changing(place);
-  if (!log) return complain(console, log.error());
-  auto pin = (*log)->pin(options.run_id, options.reason, options.until);
-  if (!pin) return close(**log, complain(console, pin.error()), console);
-  if (options.json) {
-    JsonAnswer json;
-    write_pin(*pin, json);
-    console.out.write(json.line());
-  } else {
-    console.out.write(fmt::format(
-        "pinned {} {}\n", pin->run_id,
-        pin->until ? "until " + format_instant_exactly(*pin->until) : "until it is unpinned"));
-  }
-  return close(**log, ExitCode::kDone, console);
-}
-
-ExitCode run_unpin(const LogPlace& place, const UnpinOptions& options, Console& console) {
-  auto log = open_for_changing(place);
-  if (!log) return complain(console, log.error());
-  const Log::Hidden before = (*log)->hidden_by_retention();
-  if (auto done = (*log)->unpin(options.run_id); !done)
-    return close(**log, complain(console, done.error()), console);
-  const Log::Hidden hidden = difference((*log)->hidden_by_retention(), before);
-  if (options.json) {
-    JsonAnswer json;
-    json.StartObject();
-    json.member("unpinned", options.run_id);
-    write_hidden(hidden, json);
-    json.EndObject();
-    console.out.write(json.line());
-  } else {
-    console.out.write(fmt::format("unpinned {}\n", options.run_id));
-    if (hidden.total() > 0)
-      console.out.write(fmt::format("hid {}: {}\n", count_of(hidden.total(), "run"),
-                                    reasons_of(hidden)));
-  }
-  return close(**log, ExitCode::kDone, console);
-}
-
-ExitCode run_pins(const LogPlace& place, const PinsOptions& options, Console& console) {
-  auto log = open_for_reading(place);
-  if (!log) return complain(console, log.error());
-  auto pins = (*log)->pins();
-  if (!pins) return complain(console, pins.error());
-  if (options.json) {
-    JsonAnswer json;
-    json.StartObject();
-    json.key("pins");
-    json.StartArray();
-    for (const Pin& pin : *pins) write_pin(pin, json);
-    json.EndArray();
-    json.EndObject();
-    console.out.write(json.line());
-    return ExitCode::kDone;
-  }
-  if (pins->empty()) {
-    remark(console, "no run is pinned");
-    return ExitCode::kDone;
-  }
-  TerminalTable table({{"RUN ID"}, {"PINNED (UTC)", Align::kLeft, 0, 1}, {"UNTIL (UTC)"},
-                       {"REASON", Align::kLeft, 10}});
-  for (const Pin& pin : *pins)
-    table.add_row({{pin.run_id}, {format_instant(pin.pinned_at)},
-                   {pin.until ? format_instant(*pin.until) : ""}, {pin.reason}});
-  console.out.write(table.render(console.screen));
-  return ExitCode::kDone;
 }
 
 }  // namespace runlog

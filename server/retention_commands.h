@@ -16,6 +16,8 @@ class App;
 
 namespace runlog {
 
+class JsonAnswer;
+
 struct RetentionShowOptions {
   bool json = false;
 };
@@ -33,6 +35,7 @@ struct RetentionSetOptions {
   RuleChange max_age_ms, max_per_flow, min_per_flow, max_bytes;
   std::optional<std::string> flow;   // of this flow alone
   std::optional<RunStatus> status;   // max_age_ms of runs with this status
+  std::optional<std::string> archive;  // a directory, empty: no archive any more
   bool json = false;
 };
 // Makes the log if there is none. A policy that makes no sense is refused, and the old one stays.
@@ -65,6 +68,9 @@ struct PinsOptions {
 };
 ExitCode run_pins(const LogPlace& place, const PinsOptions& options, Console& console);
 
+// What was hidden between two counts, and the member `hidden` of an answer that says it.
+Log::Hidden difference(const Log::Hidden& after, const Log::Hidden& before);
+void write_hidden(const Log::Hidden& hidden, JsonAnswer& json);
 // What the rules that hid `hidden` runs are, in words: "12 past max-age, 3 beyond max-per-flow".
 std::string reasons_of(const Log::Hidden& hidden);
 

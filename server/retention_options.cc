@@ -1,5 +1,6 @@
 // The command line of `runlog retention …`, `pin`, `unpin` and `pins`.
 #include <charconv>
+#include <filesystem>
 #include <limits>
 
 #include <CLI/CLI.hpp>
@@ -88,6 +89,15 @@ void add_set(RetentionCommandLine& line, CLI::App& retention, RetentionSetOption
            "a number of runs", &read_count, options.min_per_flow);
   add_rule(set, "--max-bytes", "SIZE", "The oldest runs go while all are larger: 10GiB, 500MB, none",
            "a size (10GiB, 500MB)", &parse_size, options.max_bytes);
+  set.add_option_function<std::string>(
+         "--archive",
+         [&options](const std::string& name) {
+           // A policy is kept in the log, which is written from other directories too.
+           options.archive = name == "none" ? "" : std::filesystem::absolute(name).string();
+         },
+         "Write runs to this directory before they go, as .ndjson.zst; or none")
+      ->check(refuse_empty)
+      ->type_name("DIR");
   set.add_option("--flow", options.flow,
                  "For this flow alone; `inherit` as a value takes its rule back")
       ->check(refuse_empty)

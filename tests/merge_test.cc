@@ -76,7 +76,8 @@ TEST_CASE("a merge that is told to stop leaves nothing behind") {
   const auto before = state.catalog->read();
   must(before);
   const std::atomic<bool> stop = true;
-  const auto merged = merge_segments(state, {0, 3}, stop);
+  Archived archived;
+  const auto merged = merge_segments(state, {0, 3}, stop, archived);
   REQUIRE(!merged);
   CHECK(merged.error().code == ErrorCode::Closed);
   const auto after = state.catalog->read();

@@ -166,6 +166,47 @@ TEST_CASE("a pinned run stays until it is unpinned") {
   CHECK(history.run({"pins"}).err == "no run is pinned\n");
 }
 
+TEST_CASE("an archive is set, shown and taken back") {
+  const History history;
+  const CliFolder folder;
+  const CliResult set = history.run({"retention", "set", "--archive", folder.file("old")});
+  CHECK(set.exit_code == kDone);
+  CHECK_THAT(set.out, Contains("what goes is written to " + folder.file("old") + " first"));
+  CHECK(std::filesystem::is_directory(folder.file("old")));
+  const auto shown = parse(history.run({"retention", "show", "--json"}).out);
+  CHECK(shown["policy"]["archive"] == folder.file("old").c_str());
+  CHECK_THAT(history.run({"info"}).out, Contains("archive: " + folder.file("old")));
+  CHECK(parse(history.run({"info", "--json"}).out)["archive"] == folder.file("old").c_str());
+  const CliResult flow = history.run({"retention", "set", "--archive", "x", "--flow", "f"});
+  CHECK(flow.exit_code == kUsage);
+  CHECK_THAT(flow.err, Contains("--archive is the log's"));
+  folder.write("file", "text");
+  const CliResult bad = history.run({"retention", "set", "--archive", folder.file("file")});
+  CHECK(bad.exit_code == kRefused);
+  CHECK_THAT(bad.err, Contains("the archive cannot be used"));
+  history.run({"retention", "set", "--archive", "none"});
+  CHECK_FALSE(parse(history.run({"retention", "show", "--json"}).out)["policy"].HasMember("archive"));
+}
+
+TEST_CASE("a backup says what it copied, and can be read like any log", "[backup]") {
+  const History history;
+  const CliFolder folder;
+  const CliResult copied = history.run({"backup", folder.file("copy")});
+  CHECK(copied.exit_code == kDone);
+  CHECK_THAT(copied.out, Contains("backed up 60 runs, ") && Contains(", to " + folder.file("copy")));
+  CHECK(copied.err.empty());
+  const std::vector<std::string> place = {"--data", folder.path().string(), "--tenant", "copy"};
+  std::vector<std::string> read = {"list", "--json"};
+  read.insert(read.end(), place.begin(), place.end());
+  CHECK(parse(run_cli(read).out)["total"].GetInt() == 60);
+  const CliResult again = history.run({"backup", folder.file("copy")});
+  CHECK(again.exit_code == kRefused);
+  CHECK_THAT(again.err, Contains("not an empty directory"));
+  const auto answer = parse(history.run({"backup", folder.file("second"), "--json"}).out);
+  CHECK(answer["runs"].GetInt() == 60);
+  CHECK(answer["bytes"].GetInt() > 0);
+}
+
 TEST_CASE("retention's commands have help with an example each") {
   for (const char* command : {"show", "set", "sweep"}) {
     const CliResult help = run_cli({"retention", command, "--help"});

@@ -9,6 +9,7 @@
 #include "tests/faults/crash.h"
 #include "tests/faults/retention_plan.h"
 #include "tests/faults/shim_support.h"
+#include "tests/archive_check.h"
 #include "tests/log_fixture.h"
 
 using namespace runlog;
@@ -43,8 +44,9 @@ void check_after(const Crash& crash, std::uint64_t seed) {
     found = found_in(*log);
     const bool is_before = found == before.ids(), is_after = found == after.ids();
     if (!is_before && !is_after) CHECK(found == before.ids());
-    const auto policy = log->retention();
+    auto policy = log->retention();
     must(policy);
+    policy->archive.clear();  // which the plan knows nothing of
     CHECK((*policy == before.policy() || *policy == after.policy()));
     const auto pins = log->pins();
     must(pins);
@@ -54,6 +56,8 @@ void check_after(const Crash& crash, std::uint64_t seed) {
     CHECK((pins->size() == before.pins().size() || pins->size() == after.pins().size()));
     must(log->sweep());
     CHECK(found_in(*log) == found);
+    check_archive(*log, crash.log().string() + "-archive",
+                  (is_before ? before : after).expired(), true);
   }
   {
     const auto reader = Log::open_read_only(crash.log());
@@ -76,7 +80,8 @@ TEST_CASE("a process killed at a named point of a sweep leaves it finished or un
   for (const char* name :
        {"retention.after_expiry", "retention.after_policy", "retention.before_drop",
         "retention.after_drop", "retention.mid_drop", "retention.before_merge", "merge.after_input",
-        "merge.before_swap", "merge.after_swap", "merge.before_forget",
+        "merge.before_swap", "merge.after_swap", "merge.before_forget", "archive.before_sync",
+        "archive.before_rename", "archive.before_manifest", "archive.after_manifest",
         "append.before_acknowledge", "counters.before_commit", "counters.after_commit"})
     for (const int passage : {1, 3}) {
       const bool is_of_sweep = std::string_view(name).substr(0, 9) == "retention";

@@ -4,6 +4,7 @@
 #include "log/verify.h"
 #include "query/query.h"
 #include "tests/faults/child_process.h"
+#include "tests/archive_check.h"
 #include "tests/faults/retention_plan.h"
 #include "tests/lives.h"
 #include "tests/log_fixture.h"
@@ -58,9 +59,15 @@ void live(std::uint64_t seed, std::size_t steps) {
   std::mt19937_64 random(seed);
   RetentionModel model;
   UnixMs now = 0;
-  auto step = next_retention_step(random, model, now, true);
+  const auto archive = files.path() / "archive";
+  const auto next_step = [&] {
+    auto next = next_retention_step(random, model, now, true);
+    if (next.kind == RetentionStep::Kind::kSetPolicy) next.policy.archive = archive.string();
+    return next;
+  };
+  auto step = next_step();
   now = step.now;
-  auto log = open_log(files.path(), retention_options(now, seed));
+  auto log = open_log(files.path() / "log", retention_options(now, seed));
   for (std::size_t i = 0; i < steps; ++i) {
     INFO("seed " << seed << ", step " << i << " of kind " << int(step.kind) << " on " << step.run_id);
     must(perform(*log, step));
@@ -71,26 +78,28 @@ void live(std::uint64_t seed, std::size_t steps) {
       must(log->sweep());
       model.look(now);
       check_counters(*log, model);
-      const auto reader = Log::open_read_only(files.path());
+      const auto reader = Log::open_read_only(files.path() / "log");
       must(reader);
       check_against(**reader, model);
+      check_archive(*log, archive, model.expired(), false);
     }
     if (random() % 20 == 0) {
       log.reset();
-      log = open_log(files.path(), retention_options(now, seed));
+      log = open_log(files.path() / "log", retention_options(now, seed));
       model.look(now);
       check_against(*log, model);
       check_counters(*log, model);
     }
-    step = next_retention_step(random, model, now, true);
+    step = next_step();
     now = step.now;
   }
   must(log->sweep());
   model.look(now);
   check_against(*log, model);
   check_counters(*log, model);
+  check_archive(*log, archive, model.expired(), false);
   log.reset();
-  const auto report = verify_log(files.path());
+  const auto report = verify_log(files.path() / "log");
   must(report);
   CHECK(report->damage == std::vector<std::string>());
 }

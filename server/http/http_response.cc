@@ -92,7 +92,8 @@ HttpResponse response_of(const Error& error) {
     case ErrorCode::OutcomeUnknown:
     case ErrorCode::Closed: return later(503);
     case ErrorCode::Corruption:
-    case ErrorCode::IoError: break;
+    case ErrorCode::IoError:
+    case ErrorCode::ArchiveFailed: break;
   }
   return error_response(500, "INTERNAL_ERROR", error.message);
 }

@@ -21,7 +21,8 @@ Failure failure_of(const Error& error) {
     case ErrorCode::InvalidArgument: return {FailureCode::kInvalid, error.message};
     case ErrorCode::TooLarge: return {FailureCode::kTooLarge, error.message};
     case ErrorCode::Corruption: return {FailureCode::kCorruption, error.message};
-    case ErrorCode::IoError: return {FailureCode::kIo, error.message};
+    case ErrorCode::IoError:
+    case ErrorCode::ArchiveFailed: return {FailureCode::kIo, error.message};
     case ErrorCode::DiskFull: return {FailureCode::kDiskFull, error.message};
     case ErrorCode::Busy: return {FailureCode::kBusy, error.message};
     case ErrorCode::OutcomeUnknown: return {FailureCode::kOutcomeUnknown, error.message};

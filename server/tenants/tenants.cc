@@ -140,7 +140,7 @@ Expected<void> remove_log(const std::filesystem::path& data, std::string_view te
   if (!lock) return tl::unexpected(lock.error());
   const auto removed = data / fmt::format(".removed-{}", tenant);
   if (auto cleared = remove_tree(removed); !cleared) return cleared;
-  if (auto moved = move_directory(directory, removed); !moved) return moved;
+  if (auto moved = move_entry(directory, removed); !moved) return moved;
   return remove_tree(removed);
 }
 

@@ -1,5 +1,5 @@
 // A process that lives the life of retention_plan.h until it is done or dies. It writes a line for
-// each step that has returned.
+// each step that has returned. What retention removes goes to LOG-archive.
 //
 //   retention_driver LOG ACK_FILE SEED STEPS
 //
@@ -23,8 +23,10 @@ int main(int count, char** arguments) {
     std::fprintf(stderr, "%s\n", log.error().message.c_str());
     return 1;
   }
-  for (const auto& step : steps) {
+  for (auto step : steps) {
     now = step.now;
+    if (step.kind == faults::RetentionStep::Kind::kSetPolicy)
+      step.policy.archive = std::string(arguments[1]) + "-archive";
     if (auto done = faults::perform(**log, step); !done) {
       std::fprintf(stderr, "%s\n", done.error().message.c_str());
       return 1;

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "log/archive_file.h"
+#include "log/run_json.h"
 #include "query/query.h"
 
 namespace runlog::faults {
@@ -44,8 +46,10 @@ void RetentionModel::hide_beyond_cap(const std::string& flow) {
   auto many = std::count_if(visible_.begin(), visible_.end(),
                             [&](const StoredRun& run) { return counts(run, flow); });
   while (many > cap) {
-    visible_.erase(std::find_if(visible_.begin(), visible_.end(),
-                                [&](const StoredRun& run) { return counts(run, flow); }));
+    const auto oldest = std::find_if(visible_.begin(), visible_.end(),
+                                     [&](const StoredRun& run) { return counts(run, flow); });
+    expired_.push_back(id_of(oldest->run_id, oldest->content));
+    visible_.erase(oldest);
     --many;
   }
 }
@@ -59,7 +63,10 @@ void RetentionModel::hide_old(UnixMs now) {
     const bool is_pinned = pins_.count(run->run_id) != 0;
     const bool is_old = age != kNoLimit && run->recorded_at <= now - age;
     const bool is_kept = !is_pinned && newer[run->flow]++ < rules.min_per_flow;
-    if (is_pinned || !is_old || is_kept) stays.insert(stays.begin(), *run);
+    if (is_pinned || !is_old || is_kept)
+      stays.insert(stays.begin(), *run);
+    else
+      expired_.push_back(id_of(run->run_id, run->content));
   }
   visible_ = std::move(stays);
 }
@@ -75,6 +82,7 @@ void RetentionModel::hide_beyond_bytes() {
       continue;
     }
     total -= run->bytes;
+    expired_.push_back(id_of(run->run_id, run->content));
     run = visible_.erase(run);
   }
 }
@@ -258,6 +266,46 @@ Expected<CountedByDay> counted_by_day(Log& log) {
     }
   }
   return counted;
+}
+
+Expected<std::vector<std::string>> hidden_ids(Log& log) {
+  const auto snapshot = log.snapshot();
+  if (!snapshot) return tl::unexpected(snapshot.error());
+  std::vector<std::string> ids;
+  RecordReader reader(**snapshot);
+  for (std::size_t i = 0; i < (*snapshot)->segments.size(); ++i) {
+    const SegmentView& view = (*snapshot)->segments[i];
+    for (Ordinal ordinal = 0; ordinal < view.end; ++ordinal) {
+      if (!view.is_dead(ordinal)) continue;
+      const auto record = reader.read(i, ordinal);
+      if (!record) return tl::unexpected(record.error());
+      TextArena arena;
+      Run run;
+      auto decoded = decode_run(*record, view.sequence(ordinal), *(*snapshot)->names,
+                                (*snapshot)->dictionaries.get(), arena, run);
+      if (!decoded) return tl::unexpected(decoded.error());
+      ids.push_back(id_of(std::string(run.run_id), run.flow_version.value_or(-1)));
+    }
+  }
+  return ids;
+}
+
+Expected<std::vector<std::string>> archived_ids(const std::filesystem::path& archive) {
+  std::vector<std::string> ids;
+  RunJsonParser parser;
+  std::error_code none;  // an archive that was never written to
+  for (const auto& entry : std::filesystem::directory_iterator(archive, none)) {
+    if (entry.path().extension() != ".zst") continue;
+    auto read = read_archive_file(entry.path(), [&](std::string_view line) -> Expected<void> {
+      TextArena arena;
+      Run run;
+      if (auto parsed = parser.parse(line, arena, run); !parsed) return parsed;
+      ids.push_back(id_of(std::string(run.run_id), run.flow_version.value_or(-1)));
+      return {};
+    });
+    if (!read) return tl::unexpected(read.error());
+  }
+  return ids;
 }
 
 }  // namespace runlog::faults

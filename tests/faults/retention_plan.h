@@ -4,6 +4,7 @@
 
 #include <array>
 #include <cstdint>
+#include <filesystem>
 #include <map>
 #include <optional>
 #include <random>
@@ -46,6 +47,8 @@ class RetentionModel {
   void look(UnixMs now);
 
   const std::vector<StoredRun>& visible() const { return visible_; }  // in the order of storing
+  // Runs that rules have hidden, in the form of ids().
+  const std::vector<std::string>& expired() const { return expired_; }
   const std::map<std::string, std::optional<UnixMs>>& pins() const { return pins_; }
   const RetentionPolicy& policy() const { return policy_; }
   UnixMs looked_at() const { return looked_at_; }
@@ -70,6 +73,7 @@ class RetentionModel {
   };
   std::map<std::string, Ending> endings_;  // by run id
   std::vector<StoredRun> visible_;
+  std::vector<std::string> expired_;
   std::map<std::string, std::optional<UnixMs>> pins_;  // run id → until
   RetentionPolicy policy_;
   UnixMs looked_at_ = 0, last_recorded_at_ = 0;
@@ -94,5 +98,9 @@ LogOptions retention_options(const UnixMs& now, std::uint64_t seed);
 Expected<std::vector<std::string>> visible_ids(Log& log);
 // What its counters say, in the form of the model's. Errors: those of Log::history.
 Expected<CountedByDay> counted_by_day(Log& log);
+// Hidden runs that are still there. Errors: Corruption; IoError.
+Expected<std::vector<std::string>> hidden_ids(Log& log);
+// What the files of an archive hold. Errors: those of read_archive_file; InvalidArgument (a line).
+Expected<std::vector<std::string>> archived_ids(const std::filesystem::path& archive);
 
 }  // namespace runlog::faults
