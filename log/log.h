@@ -161,8 +161,9 @@ class Log {
                                              const LogOptions& options = {});
 
   // Opens the log for reading, beside a writer or without one. Every snapshot() looks for what the
-  // writer has committed since. Errors: NotFound; Corruption; IoError (a reader must be able to write
-  // the lock.mdb files, by which the writer knows of it, unless the file system is read-only).
+  // writer has committed since. A sealed segment that is damaged is left out, and the snapshots are
+  // incomplete. Errors: NotFound; Corruption; IoError (a reader must be able to write the lock.mdb
+  // files, by which the writer knows of it, unless the file system is read-only).
   static Expected<std::shared_ptr<Log>> open_read_only(const std::filesystem::path& directory);
 
   // Finishes what is queued, stops the background work and lets another process write. The files

@@ -1,7 +1,6 @@
 #include "log/log_follower.h"
 
 #include "log/active_segment.h"
-#include "log/log_open.h"
 
 namespace runlog {
 namespace {
@@ -41,26 +40,34 @@ Expected<std::unique_ptr<LogFollower>> LogFollower::open(const std::filesystem::
 
 Expected<void> LogFollower::reload() {
   Expected<void> result;
+  auto damaged = DamagedSegments::kRefuse;
   for (int tries = 0; tries < kMaxTries; ++tries) {
     auto contents = state_.catalog->read();
     if (!contents) return tl::unexpected(contents.error());
-    result = load(*contents);
+    result = load(*contents, damaged);
     const auto generation = state_.catalog->generation();
     if (!generation) return tl::unexpected(generation.error());
-    if (*generation != contents->generation) continue;
-    if (result) generation_ = contents->generation;
-    return result;
+    if (*generation != contents->generation) {
+      damaged = DamagedSegments::kRefuse;
+    } else if (result) {
+      generation_ = contents->generation;
+      return {};
+    } else if (damaged == DamagedSegments::kRefuse) {
+      damaged = DamagedSegments::kLeaveOut;  // nobody removed it: it is damaged
+    } else {
+      return result;
+    }
   }
   return result;
 }
 
-Expected<void> LogFollower::load(const Catalog::Contents& contents) {
+Expected<void> LogFollower::load(const Catalog::Contents& contents, DamagedSegments damaged) {
   auto stored = load_retention(*state_.catalog);
   if (!stored) return tl::unexpected(stored.error());
   Expected<void> result;
   // Within an edit, because it folds what the writer has appended since.
   state_.current->change([&](Snapshot& next) {
-    auto snapshot = open_segments(state_, contents, &next);
+    auto snapshot = open_segments(state_, contents, &next, damaged);
     if (!snapshot) {
       result = tl::unexpected(snapshot.error());
       return;

@@ -8,6 +8,7 @@
 #include <optional>
 
 #include "index/error.h"
+#include "log/log_open.h"
 #include "log/log_state.h"
 #include "log/snapshot.h"
 
@@ -28,7 +29,7 @@ class LogFollower {
 
  private:
   Expected<void> reload();
-  Expected<void> load(const Catalog::Contents& contents);
+  Expected<void> load(const Catalog::Contents& contents, DamagedSegments damaged);
   Expected<void> follow_records();
   // Whether state/ has other paused runs than before.
   Expected<bool> read_paused();

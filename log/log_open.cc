@@ -171,7 +171,7 @@ Expected<void> check_order(const Snapshot& snapshot) {
 }  // namespace
 
 Expected<Snapshot> open_segments(LogState& state, const Catalog::Contents& contents,
-                                 const Snapshot* reuse) {
+                                 const Snapshot* reuse, DamagedSegments damaged) {
   Snapshot snapshot;
   snapshot.log_id = state.catalog->identity().log_id;
   snapshot.incomplete = reuse != nullptr && reuse->incomplete;
@@ -183,6 +183,11 @@ Expected<Snapshot> open_segments(LogState& state, const Catalog::Contents& conte
         entry.state != SegmentState::kSealed)
       continue;
     auto view = open_segment(state, entry, reuse);
+    if (!view && view.error().code == ErrorCode::Corruption &&
+        entry.state == SegmentState::kSealed && damaged == DamagedSegments::kLeaveOut) {
+      snapshot.incomplete = true;
+      continue;
+    }
     if (!view) return tl::unexpected(view.error());
     snapshot.segments.push_back(std::move(*view));
   }

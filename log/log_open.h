@@ -25,9 +25,15 @@ Expected<OpenedLog> open_for_writing(const std::filesystem::path& directory,
 // maintenance failed: the change may have taken effect. Errors: Corruption; IoError; DiskFull.
 Expected<void> catch_up(LogState& state);
 
-// The segments of a catalog as a snapshot, which hides what `reuse` hides. Segments that `reuse` already has
-// open in the right form are taken from there. Errors: Corruption; IoError.
+// A reader can do without a sealed segment that is damaged. A writer cannot: it would give the
+// symbols of names that only this segment knows to other names.
+enum class DamagedSegments { kRefuse, kLeaveOut };
+
+// The segments of a catalog as a snapshot, which hides what `reuse` hides. Segments that `reuse` has
+// open in the right form are taken from there. A snapshot from which one is left out is incomplete.
+// Errors: Corruption; IoError.
 Expected<Snapshot> open_segments(LogState& state, const Catalog::Contents& contents,
-                                 const Snapshot* reuse);
+                                 const Snapshot* reuse,
+                                 DamagedSegments damaged = DamagedSegments::kRefuse);
 
 }  // namespace runlog

@@ -46,8 +46,8 @@ class Snapshot {
   std::vector<SegmentView> segments;
   SequenceNumber end = 1;           // one above the newest sequence number
   std::uint64_t log_id = 0;         // random, fixed at creation; cursors carry it
-  // A quarantined segment is missing from the answers, or Log::flows() found that a hidden run cannot
-  // be read, so that it is still in the counts.
+  // A quarantined or damaged segment is missing from the answers, or Log::flows() found that a hidden
+  // run cannot be read, so that it is still in the counts.
   bool incomplete = false;
   std::shared_ptr<const NameTable> names;
   std::shared_ptr<const Dictionaries> dictionaries;

@@ -60,7 +60,7 @@ struct ListResult {
   bool has_more = false;
   std::string next_cursor;      // empty when there is no more
   std::uint64_t total = 0;      // with_total only
-  bool incomplete = false;      // a quarantined segment could not be asked
+  bool incomplete = false;      // a quarantined or damaged segment could not be asked
   std::shared_ptr<const Snapshot> snapshot;
   std::unique_ptr<TextArena> arena;
 };

@@ -87,7 +87,7 @@ ExitCode run_export(const LogPlace& place, const ExportOptions& options, Console
   }
   if (incomplete) {
     return complain(console, {ErrorCode::Corruption,
-                              "the export is incomplete: a damaged segment was set aside, see "
+                              "the export is incomplete: it misses a damaged segment, see "
                               "`runlog verify`"});
   }
   return ExitCode::kDone;

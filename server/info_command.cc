@@ -63,7 +63,7 @@ void print_for_people(const LogInfo& log, Console& console) {
   }
   if (log.incomplete) {
     console.out.write(console.screen.paint(
-        "incomplete: a damaged segment was set aside, see `runlog verify`", Style::kBad) + "\n");
+        "incomplete: a damaged segment is missing, see `runlog verify`", Style::kBad) + "\n");
   }
 }
 

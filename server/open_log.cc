@@ -51,7 +51,7 @@ Expected<ReadableLog> open_snapshot(const LogPlace& place) {
 
 void warn_if_incomplete(const Snapshot& snapshot, Console& console) {
   if (!snapshot.incomplete) return;
-  console.err.write("runlog: the answer is incomplete: a damaged segment was set aside, see "
+  console.err.write("runlog: the answer is incomplete: it misses a damaged segment, see "
                     "`runlog verify`\n");
 }
 

@@ -105,6 +105,33 @@ TEST_CASE("a segment that is cut keeps what is before the cut") {
   for (const auto& [id, message] : runs) CHECK(log.runs().count(id) == 1);
 }
 
+TEST_CASE("readers answer without a sealed segment that is damaged, also before the repair") {
+  for (const bool gone : {false, true}) {
+    DamagedLog log;
+    const CatalogEntry entry = log.segments(SegmentState::kSealed).back();
+    const fs::path file = log.file_of(entry);
+    if (gone)
+      fs::remove(file);
+    else
+      fs::resize_file(file, fs::file_size(file) - 1);
+    bool incomplete = false;
+    const ReadableRuns runs = readable_runs(log.directory(), &incomplete);
+    CHECK(incomplete);
+    CHECK(runs.size() < log.runs().size());
+    std::size_t of_active = 0;
+    for (const auto& [id, message] : log.runs()) {
+      if (id.rfind("run 4.", 0) != 0) continue;
+      ++of_active;
+      REQUIRE(runs.count(id) == 1);
+      CHECK(runs.at(id) == message);
+    }
+    CHECK(of_active > 10);
+    const auto writer = Log::open(log.directory());
+    REQUIRE_FALSE(writer);
+    CHECK(writer.error().code == ErrorCode::Corruption);
+  }
+}
+
 TEST_CASE("a segment that is gone leaves the others readable") {
   DamagedLog log;
   const CatalogEntry entry = log.segments(SegmentState::kSealed).back();
