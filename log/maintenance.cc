@@ -184,7 +184,11 @@ Expected<void> Maintenance::give_back() {
 
 // Errors: as problem(); ArchiveFailed, after which there is nothing left to seal.
 Expected<void> Maintenance::seal_and_merge() {
-  for (;;) {
+  const auto nothing_left = [&](bool has_sealed) {
+    // Whoever asks what flows did folds only what came since.
+    return has_sealed ? state_.counters->persist() : Expected<void>();
+  };
+  for (bool has_sealed = false;;) {
     if (stop_) return {};
     const auto snapshot = state_.current->get();
     Expected<void> done;
@@ -192,11 +196,11 @@ Expected<void> Maintenance::seal_and_merge() {
       done = pass_over_damage(seal(state_, closed->segment), std::span(closed, 1));
       // After a crash only records that are newer are taken once more.
       if (done) done = state_.retention->persist();
-      if (done) done = state_.counters->persist();
+      has_sealed = true;
     } else {
-      if (!state_.options.merge) return {};
+      if (!state_.options.merge) return nothing_left(has_sealed);
       const auto choice = choose_merge(*snapshot, state_.options, damaged_);
-      if (!choice) return {};
+      if (!choice) return nothing_left(has_sealed);
       Reclaimed reclaimed;
       done = pass_over_damage(merge_segments(state_, *choice, stop_, reclaimed.archived),
                               std::span(snapshot->segments).subspan(choice->first, choice->count));

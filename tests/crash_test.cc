@@ -74,6 +74,7 @@ TEST_CASE("a process killed at any named point loses nothing acknowledged", "[fa
       DriverOptions options;
       options.threads = 2;
       options.batches = 120;
+      options.more = {"settle"};  // so that it does not end before what goes on in the background
       options.environment["RUNLOG_KILL_POINT"] = name + ":" + std::to_string(passage);
       const Ending ending = run.run(options);
       INFO("kill point " << name << ", passage " << passage << ", " << ending.text());

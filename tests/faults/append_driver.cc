@@ -131,6 +131,7 @@ int main(int count, char** arguments) {
   for (std::thread& thread : threads) thread.join();
   bool good = std::all_of(finished.begin(), finished.end(), [](char done) { return done != 0; });
   if (driver.seal && !driver.seal_all()) good = false;
+  if (wants("settle") && !driver.log->wait_idle()) good = false;
   if (auto closed = driver.log->close(); !closed) {
     driver.say("E close " + closed.error().message + "\n");
     good = false;
