@@ -79,7 +79,7 @@ struct Client::Impl {
   }
 
   ClientSession::Events events_of(std::size_t slot) {
-    return {[this, slot](ClientSession&) {
+    return {[this](ClientSession&) {
               failed_connects = 0;
               if (on_first) std::exchange(on_first, nullptr)(Expected<void>());
               pump();

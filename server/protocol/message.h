@@ -83,7 +83,7 @@ class MessageSpace {
 template <typename T>
 class OutgoingMessage : public MessageSpace {
  public:
-  OutgoingMessage() : root_(builder().initRoot<T>()) {}
+  OutgoingMessage() : root_(builder().template initRoot<T>()) {}
   typename T::Builder* operator->() { return &root_; }
   typename T::Builder& operator*() { return root_; }
 
