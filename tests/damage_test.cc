@@ -111,7 +111,9 @@ class Answers {
   static Expected<std::string> of(Log& log) {
     Answers answers;
     auto done = answers.ask(log);
-    if (!done) return tl::unexpected(done.error());
+    // What is not there in an incomplete answer may be in what could not be read.
+    const bool is_missing = !done && done.error().code == ErrorCode::NotFound;
+    if (!done && !(answers.incomplete_ && is_missing)) return tl::unexpected(done.error());
     if (answers.incomplete_) return fail(ErrorCode::Corruption, "segments/ an answer is incomplete");
     return std::move(answers.text_);
   }
