@@ -179,6 +179,12 @@ Expected<std::shared_ptr<ActiveSegment>> ActiveSegment::open(const std::filesyst
     return tl::unexpected(checked.error());
   if (auto folded = segment->follow(names, dictionaries, nullptr); !folded)
     return tl::unexpected(folded.error());
+  if (mode == OpenMode::kWrite && segment->env_->was_settled()) {
+    const auto known = segment->may_have_leftovers();
+    if (!known) return tl::unexpected(known.error());
+    // A full disk does not keep the log from being opened.
+    if (!*known) segment->is_note_missing_ = !segment->note_leftovers();
+  }
   return segment;
 }
 
@@ -288,7 +294,7 @@ Expected<void> ActiveSegment::copy_record(LmdbWrite& write, SequenceNumber seque
   return {};
 }
 
-// ---- following and healing -------------------------------------------------------------------
+// ---- following ---------------------------------------------------------------------------
 
 Expected<void> ActiveSegment::restore_all(const LmdbRead& read, LmdbTable table,
                                           std::uint64_t& seen, std::vector<bool>& present,
@@ -347,25 +353,6 @@ Expected<void> ActiveSegment::follow(NameTable& names, Dictionaries& dictionarie
   });
   index_.publish();
   return scanned ? result : scanned;
-}
-
-Expected<void> ActiveSegment::heal() {
-  if (auto opened = env_->reopen(); !opened) return opened;
-  std::uint64_t times = 0;
-  {
-    auto read = LmdbRead::begin(*env_);
-    if (!read) return tl::unexpected(read.error());
-    auto stored = read->get(LmdbTable::kTables, kHealKey);
-    if (!stored) return tl::unexpected(stored.error());
-    if (*stored && (*stored)->size() == sizeof times)
-      std::memcpy(&times, (*stored)->data(), sizeof times);
-  }
-  ++times;
-  auto write = LmdbWrite::begin(*env_);
-  if (!write) return tl::unexpected(write.error());
-  auto put = write->put(LmdbTable::kTables, kHealKey, std::as_bytes(std::span(&times, 1)));
-  if (!put) return put;
-  return write->commit();
 }
 
 // ---- reading ---------------------------------------------------------------------------------

@@ -68,7 +68,11 @@ class ActiveSegment final : public Segment {
   Expected<void> heal();
 
   // After the last commit of this process: see LmdbEnv::mark_closed.
-  Expected<void> mark_closed() { return env_->mark_closed(); }
+  Expected<void> mark_closed();
+
+  // Whether the file may hold bytes of a commit that was never acknowledged: one failed, or a
+  // process died while it appended here. Errors: IoError.
+  Expected<bool> may_have_leftovers() const;
 
   LmdbEnv& env() const { return *env_; }
   std::uint64_t used_bytes() const { return used_bytes_; }  // an estimate of the records' pages
@@ -95,6 +99,7 @@ class ActiveSegment final : public Segment {
                              const Dictionaries& dictionaries);
   Expected<SequenceNumber> fold_record(SequenceNumber sequence, Bytes record);
   void note(const HeadView& head, SequenceNumber sequence);
+  Expected<void> note_leftovers();
   Expected<void> follow_names(const LmdbRead& read, NameTable& names, Dictionaries& dictionaries);
   using Restore = std::function<Expected<void>(std::uint64_t key, Bytes stored)>;
   Expected<void> restore_all(const LmdbRead& read, LmdbTable table, std::uint64_t& seen,
@@ -106,6 +111,7 @@ class ActiveSegment final : public Segment {
   std::atomic<UnixMs> oldest_ = 0, newest_ = 0;  // describe() reads them at any time
   SequenceNumber end_;
   bool gaps_ = false;
+  bool is_note_missing_ = false;  // of leftovers: it could not be written
   std::vector<SequenceNumber> supersedes_;
   std::vector<SequenceNumber> sequences_;
   std::vector<bool> has_name_;        // by symbol: its name is committed here

@@ -247,6 +247,9 @@ Expected<AppendResult> Appender::decide(EncodedRun& run, KnownRun known, UnixMs 
   if (newer && !*newer) newer = find_newer(run, sequence, unsearched);
   if (!newer) return tl::unexpected(newer.error());
   if (*newer) known = **newer;
+  // What a forget removes is stored anew.
+  if (known.same_content && state_.retention->is_forgotten(known.sequence))
+    known.same_content = false;
   if (known.sequence != 0 && known.same_content)
     return AppendResult{known.sequence, Outcome::kDuplicate};
 

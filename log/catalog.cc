@@ -20,6 +20,8 @@ std::uint64_t random_id() {
   return (std::uint64_t(device()) << 32) | device();
 }
 
+std::filesystem::path rewritten(const std::filesystem::path& log) { return log / "state.new"; }
+
 Error damaged(const LmdbEnv& env, const std::string& what) {
   return {ErrorCode::Corruption, fmt::format("'{}' is damaged: {}", env.file().string(), what)};
 }
@@ -238,6 +240,63 @@ Expected<void> Catalog::mend() {
   ++generation_;
   needs_mending_ = false;
   return {};
+}
+
+// ---- rewriting -------------------------------------------------------------------------------
+
+Expected<void> Catalog::copy_without(std::uint64_t key,
+                                     const std::filesystem::path& directory) const {
+  if (auto made = make_directory(directory); !made) return made;
+  LmdbEnv::Options options;
+  options.map_bytes = kStateMapBytes;
+  auto fresh = LmdbEnv::open(directory, options);
+  if (!fresh) return tl::unexpected(fresh.error());
+  auto read = LmdbRead::begin(*env_);
+  if (!read) return tl::unexpected(read.error());
+  auto write = LmdbWrite::begin(**fresh);
+  if (!write) return tl::unexpected(write.error());
+  CatalogGeneration generation;
+  generation.generation = generation_ + 1;
+  generation.next_segment_id = next_segment_id_;
+  Expected<void> done;
+  for (unsigned i = 0; i < kLmdbTableCount; ++i) {
+    const auto table = LmdbTable(i);
+    auto scanned = read->scan(table, 0, [&](std::uint64_t at, Bytes value) {
+      if (table == LmdbTable::kTables && at == key) return true;
+      const bool is_generation = table == LmdbTable::kTables && at == kGenerationKey;
+      done = write->append(table, at, is_generation ? sealed_bytes(generation) : value);
+      return done.has_value();
+    });
+    if (!scanned || !done) return scanned ? done : scanned;
+  }
+  if (done = write->commit(); !done) return done;
+  return sync_directory(directory);
+}
+
+Expected<void> Catalog::rewrite_without(std::uint64_t key) {
+  std::lock_guard lock(change_mutex_);
+  if (needs_mending_)
+    if (auto mended = mend(); !mended) return mended;
+  const auto log = file().parent_path().parent_path();
+  if (auto removed = remove_leftover(log); !removed) return removed;
+  if (auto copied = copy_without(key, rewritten(log)); !copied) {
+    (void)remove_leftover(log);
+    return copied;
+  }
+  kill_point("forget.before_exchange");
+  if (auto replaced = env_->replace_with(rewritten(log)); !replaced) {
+    needs_mending_ = true;  // it may have taken effect
+    return replaced;
+  }
+  ++generation_;
+  kill_point("forget.after_exchange");
+  return remove_leftover(log);
+}
+
+Expected<void> Catalog::remove_leftover(const std::filesystem::path& log) {
+  std::error_code ignored;
+  return std::filesystem::exists(rewritten(log), ignored) ? remove_directory(rewritten(log))
+                                                          : Expected<void>();
 }
 
 Expected<std::uint64_t> Catalog::begin_segment(SequenceNumber base) {

@@ -67,6 +67,19 @@ class Catalog {
   // To be copied.
   LmdbEnv& environment() const { return *env_; }
 
+  // Writes everything but the entry under `key` of table "t" into a new file, which takes the place
+  // of this one: pages keep bytes of what was removed. Raises the generation. Thread-safe. What a
+  // crash leaves of it is state.new, see remove_leftover(). Errors: as change(); it may have
+  // taken effect then, and is safe to repeat.
+  Expected<void> rewrite_without(std::uint64_t key);
+  // Removes what was left of a rewrite, and with it the bytes that it was made for. Call before the
+  // log is opened for writing. Errors: IoError.
+  static Expected<void> remove_leftover(const std::filesystem::path& log);
+  // False once the file was rewritten by another process. Thread-safe.
+  bool is_current() const { return env_->is_current(); }
+  // Reads the new file from here on. Only for reading. Thread-safe. Errors: Corruption; IoError.
+  Expected<void> follow_rewrite() { return env_->follow_name(); }
+
  private:
   explicit Catalog(std::shared_ptr<LmdbEnv> env) : env_(std::move(env)) {}
   Expected<void> load_identity();
@@ -76,6 +89,7 @@ class Catalog {
                                std::span<const StateEntry> state = {});
   Expected<void> commit(std::span<const CatalogEntry> put, std::span<const std::uint64_t> remove,
                         std::span<const StateEntry> state);
+  Expected<void> copy_without(std::uint64_t key, const std::filesystem::path& directory) const;
   Expected<CatalogGeneration> load_generation(const LmdbRead& read) const;
 
   std::shared_ptr<LmdbEnv> env_;

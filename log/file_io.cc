@@ -222,6 +222,13 @@ bool is_within(const std::filesystem::path& path, const std::filesystem::path& d
   return std::mismatch(outer.begin(), outer.end(), inner.begin(), inner.end()).first == outer.end();
 }
 
+Expected<void> exchange_directories(const std::filesystem::path& a,
+                                    const std::filesystem::path& b) {
+  if (::renameat2(AT_FDCWD, a.c_str(), AT_FDCWD, b.c_str(), RENAME_EXCHANGE) != 0)
+    return tl::unexpected(system_error(errno, "put into the place of its old form", a));
+  return sync_directory(a.parent_path());
+}
+
 Expected<std::uint64_t> file_bytes(const std::filesystem::path& file) {
   struct stat status {};
   if (::stat(file.c_str(), &status) != 0)

@@ -99,6 +99,10 @@ Expected<void> move_entry(const std::filesystem::path& from, const std::filesyst
 // Whether `path` is `directory` or lies in it, symbolic links resolved; neither need exist.
 bool is_within(const std::filesystem::path& path, const std::filesystem::path& directory);
 
+// Lets two directories of one parent change their names with each other, at once, and syncs the
+// parent. Errors: IoError (also of a file system that cannot do this); NotFound.
+Expected<void> exchange_directories(const std::filesystem::path& a, const std::filesystem::path& b);
+
 Expected<std::uint64_t> file_bytes(const std::filesystem::path& file);
 
 // A file mapped for reading, its descriptor closed. The bytes live as long as the mapping.

@@ -43,7 +43,7 @@ Expected<std::shared_ptr<LmdbEnv>> LmdbEnv::open(const std::filesystem::path& di
   std::lock_guard lock(mutex);
   std::erase_if(environments, [](const auto& entry) { return entry.second.expired(); });
   if (const auto found = environments.find(key); found != environments.end()) {
-    if (auto known = found->second.lock(); known && known->is_same_file()) {
+    if (auto known = found->second.lock(); known && known->is_current()) {
       if (known->options_.is_read_only() && !options.is_read_only())
         return fail(ErrorCode::Busy,
                     fmt::format("'{}' is open for reading in this process; close that first",
@@ -59,7 +59,8 @@ Expected<std::shared_ptr<LmdbEnv>> LmdbEnv::open(const std::filesystem::path& di
 
 LmdbEnv::~LmdbEnv() { stop(); }
 
-bool LmdbEnv::is_same_file() const {
+bool LmdbEnv::is_current() const {
+  std::lock_guard lock(mutex_);
   struct stat now {};
   return ::stat(file_.c_str(), &now) == 0 && now.st_dev == device_ && now.st_ino == inode_;
 }
@@ -93,10 +94,11 @@ Expected<void> LmdbEnv::start(bool after_failed_commit) {
   const bool exists = length && *length > 0;
   if (!length && options_.is_read_only())
     return fail(ErrorCode::NotFound, fmt::format("there is no file '{}'", file_.string()));
-  if (exists && options_.settle_with)
-    if (auto settled = settle_last_commit(file_, options_.settle_with, after_failed_commit);
-        !settled)
-      return tl::unexpected(settled.error());
+  if (exists && options_.settle_with) {
+    auto settled = settle_last_commit(file_, options_.settle_with, after_failed_commit);
+    if (!settled) return tl::unexpected(settled.error());
+    was_settled_ = was_settled_ || *settled != LastCommit::kMarked;
+  }
   if (exists || options_.is_read_only())
     if (auto checked = check_file(after_failed_commit); !checked) return checked;
 
@@ -218,18 +220,34 @@ void LmdbEnv::forget_dead_readers() {
   mdb_reader_check(env_, &dead);
 }
 
-Expected<void> LmdbEnv::reopen() {
+Expected<void> LmdbEnv::reopen() { return restart(true, {}); }
+
+Expected<void> LmdbEnv::replace_with(const std::filesystem::path& prepared) {
+  return restart(false, [&] { return exchange_directories(prepared, directory_); });
+}
+
+Expected<void> LmdbEnv::follow_name() {
+  if (!options_.is_read_only()) return {};  // shared with the writer, who has replaced it itself
+  return restart(false, [&]() -> Expected<void> {
+    options_.mode = OpenMode::kRead;
+    return {};
+  });
+}
+
+Expected<void> LmdbEnv::restart(bool after_failed_commit,
+                                const std::function<Expected<void>()>& while_closed) {
   std::unique_lock lock(mutex_);
   reopening_ = true;
   all_returned_.wait(lock, [&] { return in_use_ == 0; });
   stop();
-  auto started = start(true);
-  if (started && mdb_env_sync(env_, 1) != 0)
+  const Expected<void> done = while_closed ? while_closed() : Expected<void>();
+  auto started = start(after_failed_commit);
+  if (started && !options_.is_read_only() && mdb_env_sync(env_, 1) != 0)
     started = fail(ErrorCode::IoError, fmt::format("cannot sync '{}'", file_.string()));
   reopening_ = false;
   lock.unlock();
   all_returned_.notify_all();
-  return started;
+  return started ? done : started;
 }
 
 Expected<MDB_txn*> LmdbEnv::borrow() {

@@ -87,6 +87,21 @@ class LmdbEnv {
   // transaction is under way. Errors: as open; the environment is unusable then.
   Expected<void> reopen();
 
+  // Closes the environment, puts `prepared`, a directory beside its own, in its place and opens what
+  // is there then. Waits until no read transaction is under way; `prepared` has the old files
+  // afterwards, which other processes may still read. Errors: as reopen, and those of
+  // exchange_directories(), after which the old files are open again.
+  Expected<void> replace_with(const std::filesystem::path& prepared);
+
+  // Whether the file that is open still has its name. Thread-safe.
+  bool is_current() const;
+  // Opens the file that has the name now, which another process writes. Waits until no read
+  // transaction is under way. Only for reading. Errors: as reopen.
+  Expected<void> follow_name();
+  // Whether the file was not closed with a mark when it was opened: the process that wrote it last
+  // died, perhaps within a commit.
+  bool was_settled() const { return was_settled_; }
+
   const std::filesystem::path& file() const { return file_; }
   const Options& options() const { return options_; }
 
@@ -97,7 +112,8 @@ class LmdbEnv {
   Expected<void> start(bool after_failed_commit);
   Expected<void> check_file(bool after_failed_commit) const;
   Expected<void> open_tables(bool exists);
-  bool is_same_file() const;
+  Expected<void> restart(bool after_failed_commit,
+                         const std::function<Expected<void>()>& while_closed);
   Expected<void> check_pinned(MDB_txn* transaction) const;
   void stop();
   Error error(int code, const char* deed) const;
@@ -107,10 +123,11 @@ class LmdbEnv {
   std::filesystem::path directory_, file_;
   Options options_;
   MDB_env* env_ = nullptr;
+  bool was_settled_ = false;
   std::uint64_t device_ = 0, inode_ = 0;  // of the file that env_ has open
   unsigned tables_[kLmdbTableCount] = {};
   // Read transactions are kept and renewed, since making one costs a slot search in the lock file.
-  std::mutex mutex_;
+  mutable std::mutex mutex_;
   std::condition_variable all_returned_;
   std::vector<MDB_txn*> idle_;
   unsigned in_use_ = 0;

@@ -1,35 +1,18 @@
 #include "log/log.h"
 
 #include <algorithm>
-#include <atomic>
 
 #include <fmt/format.h>
 
 #include "log/active_segment.h"
-#include "log/appender.h"
 #include "log/backup.h"
-#include "log/log_follower.h"
-#include "log/log_open.h"
 #include "log/hidden_flows.h"
-#include "log/maintenance.h"
-#include "log/paused_runs.h"
+#include "log/log_impl.h"
+#include "log/log_open.h"
 #include "log/paused_set.h"
 #include "log/sealed_segment.h"
 
 namespace runlog {
-
-// Either a writer (state, maintenance, appender) or a follower.
-struct Log::Impl {
-  std::unique_ptr<LogState> writing;
-  std::unique_ptr<Maintenance> maintenance;
-  std::unique_ptr<Appender> appender;
-  std::unique_ptr<LogFollower> follower;
-  std::unique_ptr<PausedRuns> paused;
-  std::mutex close_mutex;
-  bool closed = false;
-
-  LogState& state() { return writing ? *writing : follower->state(); }
-};
 
 Log::Log() : impl_(std::make_unique<Impl>()) {}
 Log::~Log() { (void)close(); }
@@ -236,10 +219,10 @@ LogInfo Log::describe() {
     result.segments.push_back(std::move(one));
   }
   result.bytes += file_bytes(state.directory / "state" / "data.mdb").value_or(0);
-  for (std::uint32_t number = 1; number <= state.dictionaries->current(); ++number)
-    if (const auto bytes = state.dictionaries->bytes(number); !bytes.empty())
+  for (std::uint32_t number = 1; number <= current->dictionaries->current(); ++number)
+    if (const auto bytes = current->dictionaries->bytes(number); !bytes.empty())
       result.dictionaries.push_back({number, bytes.size()});
-  result.names = state.names->end() - 1;
+  result.names = current->names->end() - 1;
   result.archive = state.retention->policy().archive;
   result.archive_problem = state.retention->archive_problem();
   if (impl_->maintenance)

@@ -21,6 +21,7 @@
 
 #include "index/error.h"
 #include "log/flow_history.h"
+#include "log/forget.h"
 #include "log/pin.h"
 #include "log/record.h"
 #include "log/retention_policy.h"
@@ -250,6 +251,19 @@ class Log {
   // there; the log changes too fast); DiskFull; IoError; Corruption.
   Expected<BackupReport> backup(const std::filesystem::path& directory,
                                 const BackupProgress& progress = {});
+
+  // Removes runs for good, see log/forget.h: all that were appended, and all pauses that were saved,
+  // before the call. Those of afterwards stay, also of the same runs. Readers that hold an older
+  // snapshot keep what it maps. Appends and reads go on meanwhile; other calls, and what seals, merges
+  // and sweeps, wait. What was begun is finished, if need be by the next open, even if this fails
+  // (unless `info` says otherwise).
+  // Errors: InvalidArgument (see ForgetRequest); Corruption (a segment that cannot be copied:
+  // `runlog verify --repair`); ArchiveFailed (of other runs, which are removed with them); DiskFull;
+  // IoError, OutcomeUnknown (repeat it); Closed.
+  Expected<ForgetReport> forget(const ForgetRequest& request, const ForgetProgress& progress = {});
+  // What forget() would remove, changing nothing. Also on a log that is open for reading.
+  // Errors: InvalidArgument; Corruption; IoError.
+  Expected<ForgetReport> plan_forget(const ForgetRequest& request);
 
   // Closes the active segment, so that it is sealed; waits until the background work has nothing
   // left to seal or to merge. For tests, benchmarks and before a copy. Errors: those of append.

@@ -38,13 +38,13 @@ Expected<std::unique_ptr<LogFollower>> LogFollower::open(const std::filesystem::
   return follower;
 }
 
-Expected<void> LogFollower::reload() {
+Expected<void> LogFollower::reload(bool afresh) {
   Expected<void> result;
   auto damaged = DamagedSegments::kRefuse;
   for (int tries = 0; tries < kMaxTries; ++tries) {
     auto contents = state_.catalog->read();
     if (!contents) return tl::unexpected(contents.error());
-    result = load(*contents, damaged);
+    result = load(*contents, damaged, afresh);
     const auto generation = state_.catalog->generation();
     if (!generation) return tl::unexpected(generation.error());
     if (*generation != contents->generation) {
@@ -52,6 +52,8 @@ Expected<void> LogFollower::reload() {
     } else if (result) {
       generation_ = contents->generation;
       return {};
+    } else if (!afresh && result.error().code == ErrorCode::Corruption) {
+      afresh = true;
     } else if (damaged == DamagedSegments::kRefuse) {
       damaged = DamagedSegments::kLeaveOut;  // nobody removed it: it is damaged
     } else {
@@ -61,13 +63,22 @@ Expected<void> LogFollower::reload() {
   return result;
 }
 
-Expected<void> LogFollower::load(const Catalog::Contents& contents, DamagedSegments damaged) {
+// Names that no record used any more may have got other symbols since, which only a table that is
+// read `afresh` can hold.
+Expected<void> LogFollower::load(const Catalog::Contents& contents, DamagedSegments damaged,
+                                 bool afresh) {
   auto stored = load_retention(*state_.catalog);
   if (!stored) return tl::unexpected(stored.error());
+  const auto names = state_.names;
+  const auto dictionaries = state_.dictionaries;
+  if (afresh) {
+    state_.names = std::make_shared<NameTable>();
+    state_.dictionaries = std::make_shared<Dictionaries>();
+  }
   Expected<void> result;
   // Within an edit, because it folds what the writer has appended since.
   state_.current->change([&](Snapshot& next) {
-    auto snapshot = open_segments(state_, contents, &next, damaged);
+    auto snapshot = open_segments(state_, contents, afresh ? nullptr : &next, damaged);
     if (!snapshot) {
       result = tl::unexpected(snapshot.error());
       return;
@@ -76,8 +87,13 @@ Expected<void> LogFollower::load(const Catalog::Contents& contents, DamagedSegme
     for (SegmentView& view : snapshot->segments) view.dead = nullptr;
     result = state_.retention->restore(*snapshot, std::move(*stored));
     snapshot->paused = next.paused;
+    snapshot->incomplete = snapshot->incomplete || next.incomplete;
     if (result) next = std::move(*snapshot);
   });
+  if (!result) {
+    state_.names = names;
+    state_.dictionaries = dictionaries;
+  }
   return result;
 }
 
@@ -136,6 +152,20 @@ Expected<void> LogFollower::show_paused(bool has_changed) {
 
 Expected<void> LogFollower::follow() {
   std::lock_guard lock(mutex_);
+  bool has_begun_afresh = false;
+  for (int tries = 1;; ++tries) {
+    if (!state_.catalog->is_current())
+      if (auto followed = state_.catalog->follow_rewrite(); !followed) return followed;
+    auto done = look();
+    if (done || tries == kMaxTries) return done;
+    if (!state_.catalog->is_current()) continue;
+    if (done.error().code != ErrorCode::Corruption || has_begun_afresh) return done;
+    has_begun_afresh = true;
+    if (auto loaded = reload(true); !loaded) return loaded;
+  }
+}
+
+Expected<void> LogFollower::look() {
   const auto paused_changed = read_paused();
   if (!paused_changed) return tl::unexpected(paused_changed.error());
   const auto generation = state_.catalog->generation();

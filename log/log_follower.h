@@ -28,8 +28,9 @@ class LogFollower {
   LogState& state() { return state_; }
 
  private:
-  Expected<void> reload();
-  Expected<void> load(const Catalog::Contents& contents, DamagedSegments damaged);
+  Expected<void> look();
+  Expected<void> reload(bool afresh = false);
+  Expected<void> load(const Catalog::Contents& contents, DamagedSegments damaged, bool afresh);
   Expected<void> follow_records();
   // Whether state/ has other paused runs than before.
   Expected<bool> read_paused();

@@ -242,6 +242,7 @@ Expected<void> catch_up(LogState& state) {
       return;
     }
     carry_hidden(next, *snapshot);
+    snapshot->paused = next.paused;
     next = std::move(*snapshot);
   });
   for (const std::uint64_t id : removed)
@@ -251,18 +252,27 @@ Expected<void> catch_up(LogState& state) {
 
 namespace {
 
-// A new log gets its policy before it has a segment, so that one with segments has it.
-Expected<void> restore_retention(LogState& state, bool is_new, Snapshot& snapshot) {
+// A new log gets its policy before it has a segment, so that one with segments has it. Returns the
+// numbers of the paused runs that a forget had begun to remove.
+Expected<std::vector<std::uint64_t>> restore_retention(LogState& state, bool is_new,
+                                                       Snapshot& snapshot) {
   if (is_new && state.options.retention != RetentionPolicy()) {
     if (const std::string& archive = state.options.retention.archive; !archive.empty())
-      if (auto made = make_archive(archive, state.directory); !made) return made;
+      if (auto made = make_archive(archive, state.directory); !made)
+        return tl::unexpected(made.error());
     const StateEntry policy = policy_entry(state.options.retention);
-    if (auto stored = state.catalog->write_state(std::span(&policy, 1)); !stored) return stored;
+    if (auto stored = state.catalog->write_state(std::span(&policy, 1)); !stored)
+      return tl::unexpected(stored.error());
   }
   auto stored = load_retention(*state.catalog);
   if (!stored) return tl::unexpected(stored.error());
   state.retention = std::make_unique<Retention>(state);
-  return state.retention->restore(snapshot, std::move(*stored));
+  state.is_forgetting = stored->forgotten.has_value();
+  std::vector<std::uint64_t> paused;
+  if (stored->forgotten) paused = stored->forgotten->paused;
+  auto restored = state.retention->restore(snapshot, std::move(*stored));
+  if (!restored) return tl::unexpected(restored.error());
+  return paused;
 }
 
 }  // namespace
@@ -278,6 +288,8 @@ Expected<OpenedLog> open_for_writing(const std::filesystem::path& directory,
   auto lock = WriterLock::take(directory / "LOCK");
   if (!lock) return tl::unexpected(lock.error());
   state.lock = std::move(*lock);
+  if (auto removed = Catalog::remove_leftover(directory); !removed)
+    return tl::unexpected(removed.error());
   auto catalog = open_or_create_catalog(directory);
   if (!catalog) return tl::unexpected(catalog.error());
   state.catalog = std::move(*catalog);
@@ -290,8 +302,8 @@ Expected<OpenedLog> open_for_writing(const std::filesystem::path& directory,
     return tl::unexpected(removed.error());
   auto snapshot = open_segments(state, *contents, nullptr);
   if (!snapshot) return tl::unexpected(snapshot.error());
-  if (auto restored = restore_retention(state, contents->segments.empty(), *snapshot); !restored)
-    return tl::unexpected(restored.error());
+  auto forgotten = restore_retention(state, contents->segments.empty(), *snapshot);
+  if (!forgotten) return tl::unexpected(forgotten.error());
 
   const bool has_active =
       !snapshot->segments.empty() &&
@@ -322,7 +334,8 @@ Expected<OpenedLog> open_for_writing(const std::filesystem::path& directory,
   state.counters = std::make_unique<Counters>(state);
   if (auto read = state.counters->open(snapshot->end); !read) return tl::unexpected(read.error());
   state.paused = std::make_unique<PausedTable>(state.directory, *state.catalog);
-  if (auto read = state.paused->open(*snapshot); !read) return tl::unexpected(read.error());
+  if (auto read = state.paused->open(*snapshot, *forgotten); !read)
+    return tl::unexpected(read.error());
   state.current = std::make_unique<CurrentSnapshot>(std::move(*snapshot));
   state.paused->follow(*state.current);
   return opened;

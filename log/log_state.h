@@ -2,6 +2,7 @@
 // merges, the follower that reads beside another process's writer.
 #pragma once
 
+#include <atomic>
 #include <chrono>
 #include <filesystem>
 #include <memory>
@@ -30,6 +31,8 @@ struct LogState {
   std::unique_ptr<PausedTable> paused;  // null when open for reading
   std::unique_ptr<Retention> retention;
   std::unique_ptr<Counters> counters;
+  // A forget was begun and is not finished, see log/forgetting.h.
+  std::atomic<bool> is_forgetting = false;
 
   UnixMs now() const {
     if (options.now) return options.now();

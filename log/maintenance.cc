@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "log/active_segment.h"
+#include "log/forgetting.h"
 #include "log/learning.h"
 #include "log/log_open.h"
 #include "log/merge.h"
@@ -64,6 +65,8 @@ void Maintenance::stop() {
   }
   changed_.notify_all();
   if (thread_.joinable()) thread_.join();
+  std::unique_lock lock(mutex_);
+  changed_.wait(lock, [&] { return !busy_; });  // with alone()
 }
 
 void Maintenance::wake() {
@@ -103,6 +106,28 @@ Expected<Reclaimed> Maintenance::sweep() {
   return done;
 }
 
+Expected<void> Maintenance::alone(
+    const std::function<Expected<void>(const std::atomic<bool>& stop)>& work) {
+  std::unique_lock lock(mutex_);
+  changed_.wait(lock, [&] { return stop_ || !busy_; });
+  if (stop_) return fail(ErrorCode::Closed, "the log is closed");
+  busy_ = true;
+  const bool after_failure = error_.has_value();
+  lock.unlock();
+  auto done = after_failure ? catch_up(state_) : Expected<void>();
+  if (done) done = work(stop_);
+  if (!done)
+    done = tl::unexpected(explain_write_failure(done.error(), state_.directory));
+  lock.lock();
+  busy_ = false;
+  if (!done) {
+    error_ = done.error();
+    wanted_ = true;
+  }
+  changed_.notify_all();
+  return done;
+}
+
 void Maintenance::run() {
   using Clock = std::chrono::steady_clock;
   const auto interval = state_.options.sweep_interval;
@@ -118,6 +143,7 @@ void Maintenance::run() {
       changed_.wait(lock, has_work);
     else
       changed_.wait_until(lock, until, has_work);
+    changed_.wait(lock, [&] { return stop_ || !busy_; });
     if (stop_) return;
     const bool sweep = sweep_wanted_ || is_sweep_left || Clock::now() >= next_sweep;
     if (Clock::now() >= next_sweep) next_sweep = Clock::now() + interval;
@@ -144,6 +170,7 @@ Expected<void> Maintenance::round(bool after_failure, bool sweep) {
   if (sweep)
     if (auto expired = state_.retention->expire(); !expired) return expired;
   Expected<void> done = seal_and_merge();
+  if (done) done = finish_forgetting();
   if (done && sweep) done = give_back();
   // Sparse segments that became small ones of like size.
   if (done && sweep) done = seal_and_merge();
@@ -209,6 +236,19 @@ Expected<void> Maintenance::seal_and_merge() {
     }
     if (!done) return done;
   }
+}
+
+// Of a forget that failed, or of a process that died.
+Expected<void> Maintenance::finish_forgetting() {
+  if (!state_.is_forgetting) return {};
+  ForgetReport ignored;
+  auto done = resume_forgetting(state_, stop_, ignored);
+  if (done || done.error().code != ErrorCode::Corruption) return done;
+  // It would fail again each time: the next open tries again.
+  state_.is_forgetting = false;
+  std::lock_guard lock(mutex_);
+  damage_ = done.error();
+  return {};
 }
 
 Expected<void> Maintenance::pass_over_damage(Expected<void> done,

@@ -5,6 +5,7 @@
 
 #include <atomic>
 #include <condition_variable>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -35,6 +36,10 @@ class Maintenance {
   // Sweeps now: hides what has expired, then waits until the space was given back. Returns what
   // this and all other work did meanwhile. Errors: as wait_idle; ArchiveFailed.
   Expected<Reclaimed> sweep();
+  // Calls `work` in this thread while nothing is sealed, merged or swept; it should end when its
+  // argument becomes true. If it fails, the background work makes sure of the catalog's state before
+  // it goes on. Errors: those of `work`; Closed; Corruption, IoError, DiskFull (catch_up()).
+  Expected<void> alone(const std::function<Expected<void>(const std::atomic<bool>& stop)>& work);
 
  private:
   void run();
@@ -42,6 +47,7 @@ class Maintenance {
   Expected<void> give_back();
   Expected<void> seal_and_merge();
   Expected<void> pass_over_archive(Expected<void> done, bool sweep);
+  Expected<void> finish_forgetting();
   Expected<void> pass_over_damage(Expected<void> done, std::span<const SegmentView> segments);
   std::optional<Error> problem_locked() const { return error_ ? error_ : damage_; }
 

@@ -96,6 +96,17 @@ Expected<std::vector<PausedRunPtr>> take_finished(Snapshot& snapshot, SequenceNu
   return finished;
 }
 
+std::vector<PausedRunPtr> take_numbers(PausedSet& set, const std::vector<std::uint64_t>& numbers) {
+  std::vector<PausedRunPtr> taken;
+  for (const std::uint64_t number : numbers) {
+    const auto at = set.by_save().lower_bound(number);
+    if (at == set.by_save().end() || set.by_save().at(at)->number != number) continue;
+    taken.push_back(set.by_save().at(at));
+    set.erase(*taken.back());
+  }
+  return taken;
+}
+
 PausedSet copy_paused(const Snapshot& snapshot) {
   return snapshot.paused ? *snapshot.paused : PausedSet();
 }

@@ -146,6 +146,9 @@ class PausedSet {
 // the snapshot is unchanged. Errors: Corruption; IoError.
 Expected<std::vector<PausedRunPtr>> take_finished(Snapshot& snapshot, SequenceNumber from);
 
+// Takes the entries with these numbers out of `set`, as far as they are there, and returns them.
+std::vector<PausedRunPtr> take_numbers(PausedSet& set, const std::vector<std::uint64_t>& numbers);
+
 // A copy of the snapshot's paused runs, to change and to put back with set_paused().
 PausedSet copy_paused(const Snapshot& snapshot);
 void set_paused(Snapshot& snapshot, PausedSet set);

@@ -125,13 +125,15 @@ PausedSet set_of(std::span<const PausedRunPtr> runs, std::vector<PausedRunPtr>& 
 
 // ---- opening and mending ---------------------------------------------------------------------
 
-Expected<void> PausedTable::open(Snapshot& snapshot) {
+Expected<void> PausedTable::open(Snapshot& snapshot,
+                                 const std::vector<std::uint64_t>& forgotten) {
   auto found = read_paused_runs(catalog_, nullptr);
   if (!found) return tl::unexpected(found.error());
   header_ = found->header;
   for (const PausedRunPtr& run : found->runs) stored_.insert(run->number);
   std::vector<PausedRunPtr> over, put;
   PausedSet set = set_of(found->runs, over);
+  for (PausedRunPtr& run : take_numbers(set, forgotten)) over.push_back(std::move(run));
   // A repair may have set aside the newest records. What is appended now gets their numbers again,
   // and must count as newer than the entry.
   for (PausedRunPtr& run : found->runs) {
@@ -311,6 +313,19 @@ Expected<void> PausedTable::erase_number(std::string_view run_id, std::uint64_t 
   if (!run || run->number != number) return {};
   auto erased = erase_run(run);
   return erased ? Expected<void>() : tl::unexpected(erased.error());
+}
+
+Expected<void> PausedTable::erase_numbers(const std::vector<std::uint64_t>& numbers) {
+  std::lock_guard lock(mutex_);
+  if (auto ready = begin_change(); !ready) return ready;
+  if (auto written = write({}, numbers); !written) return written;
+  current_->change([&](Snapshot& next) {
+    if (!next.paused) return;
+    PausedSet set = copy_paused(next);
+    take_numbers(set, numbers);
+    set_paused(next, std::move(set));
+  });
+  return {};
 }
 
 Expected<bool> PausedTable::erase_run(const PausedRunPtr& run) {

@@ -42,8 +42,9 @@ class PausedTable {
   PausedTable(const std::filesystem::path& log, Catalog& catalog) : log_(log), catalog_(catalog) {}
 
   // Reads the table into `snapshot`, which the log is about to begin with, and mends what a crash
-  // left. Call once, before anything else. Errors: Corruption; IoError.
-  Expected<void> open(Snapshot& snapshot);
+  // left; entries with the numbers `forgotten` go. Call once, before anything else. Errors: Corruption;
+  // IoError.
+  Expected<void> open(Snapshot& snapshot, const std::vector<std::uint64_t>& forgotten);
   // From now on `current` is what changes.
   void follow(CurrentSnapshot& current) { current_ = &current; }
 
@@ -54,6 +55,9 @@ class PausedTable {
   Expected<bool> erase(std::string_view run_id);
   // Removes the run's entry if it still is `number`. For a record that was there before.
   Expected<void> erase_number(std::string_view run_id, std::uint64_t number);
+  // Removes these entries, of whatever runs they are. Numbers that are not there any more are no
+  // error.
+  Expected<void> erase_numbers(const std::vector<std::uint64_t>& numbers);
   // Removes from state/ what records have ended.
   Expected<void> remove_finished();
   bool has_finished() const;

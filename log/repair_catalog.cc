@@ -74,6 +74,7 @@ Expected<Candidate> examine(const fs::path& directory, std::uint64_t id) {
     candidate.log_id = footer->log_id;
     candidate.end = footer->end;
     entry.state = SegmentState::kSealed;
+    entry.has_leftovers = 1;  // nobody knows any more
     entry.base = footer->base;
     entry.end = footer->end;
     entry.runs = footer->runs;

@@ -41,6 +41,7 @@ class SegmentRepair {
 
     std::optional<CatalogEntry> fresh;
     if (!salvaged_.records.empty()) {
+      keep_used();
       auto written = write_fresh();
       if (!written) return tl::unexpected(written.error());
       fresh = *written;
@@ -109,6 +110,33 @@ class SegmentRepair {
     return {};
   }
 
+  // Names of records that are gone go with them. Every record can be decoded by now.
+  void keep_used() {
+    NameTable names;
+    Dictionaries dictionaries;
+    restore_into(names, dictionaries);
+    std::set<std::uint64_t> used_names, used_dictionaries;
+    std::vector<Symbol> symbols;
+    for (const auto& [sequence, record] : salvaged_.records) {
+      symbols.clear();
+      const auto dictionary = collect_symbols(record, sequence, names, &dictionaries, symbols);
+      if (!dictionary) return;
+      used_names.insert(symbols.begin(), symbols.end());
+      used_dictionaries.insert(*dictionary);
+    }
+    std::erase_if(salvaged_.names,
+                  [&](const auto& name) { return used_names.count(name.first) == 0; });
+    std::erase_if(salvaged_.dictionaries, [&](const auto& dictionary) {
+      return used_dictionaries.count(dictionary.first) == 0;
+    });
+  }
+
+  void restore_into(NameTable& names, Dictionaries& dictionaries) const {
+    for (const auto& [symbol, stored] : salvaged_.names) (void)restore_name(symbol, stored, names);
+    for (const auto& [number, stored] : salvaged_.dictionaries)
+      (void)restore_dictionary(number, stored, dictionaries);
+  }
+
   using Copies = std::map<std::uint64_t, std::vector<std::byte>>;
   static void borrow(std::uint64_t key, Bytes stored, Copies& copies) {
     copies.emplace(key, std::vector<std::byte>(stored.begin(), stored.end()));
@@ -118,9 +146,7 @@ class SegmentRepair {
   std::set<SequenceNumber> undecodable() const {
     NameTable names;
     Dictionaries dictionaries;
-    for (const auto& [symbol, stored] : salvaged_.names) (void)restore_name(symbol, stored, names);
-    for (const auto& [number, stored] : salvaged_.dictionaries)
-      (void)restore_dictionary(number, stored, dictionaries);
+    restore_into(names, dictionaries);
     std::set<SequenceNumber> failed;
     for (const auto& [sequence, record] : salvaged_.records) {
       TextArena arena;

@@ -49,13 +49,19 @@ Expected<void> Retention::restore(Snapshot& snapshot, StoredRetention stored) {
   withheld_ = std::move(stored.withheld);
   archive_problem_ = std::move(stored.archive_problem);
 
+  forgotten_.clear();
+  if (stored.forgotten) forgotten_ = std::move(stored.forgotten->records);
+
   pins_.clear();
   pinned_.clear();
   changed_pins_.clear();
   Hiding places(snapshot, changed_chunks_);
   for (Pin& pin : stored.pins) {
     const auto place = places.find(pin.sequence);
-    if (!place || places.is_hidden(*place)) continue;  // set aside by a repair
+    if (!place || places.is_hidden(*place)) {
+      changed_pins_.insert(pin_key(pin.run_id));  // set aside by a repair
+      continue;
+    }
     // A damaged record stays pinned; which flow's cap it does not count for is not known.
     const auto flow = flow_of(snapshot, *place);
     if (!flow) snapshot.incomplete = true;

@@ -90,6 +90,15 @@ class Retention {
   // Errors: NotFound (it is not pinned); as set_policy.
   Expected<void> unpin(std::string_view run_id);
 
+  // Hides these records for good, whatever pins them, and writes down in the same commit that they
+  // are to be removed: see log/forgetting.h. Errors: DiskFull; IoError; Corruption; Closed. After a
+  // failure state/ may say so all the same.
+  Expected<void> forget(const ForgottenRuns& forgotten);
+  // They have been removed.
+  void end_forget();
+  // Whether a record that was found a while ago is to be forgotten, or gone already.
+  bool is_forgotten(SequenceNumber sequence) const;
+
   // Hides what has expired by now, and what is over a cap because a change of the policy or of a pin
   // did not come to its effect. Errors: Corruption; DiskFull; IoError; Closed.
   Expected<void> expire();
@@ -152,6 +161,7 @@ class Retention {
   PinnedRuns pinned_;
   bool tracking_ = false;  // caps_ counts, pins move
   FlowCaps caps_;
+  std::vector<SequenceNumber> forgotten_;  // hidden, and to be removed from the files; ascending
   HiddenRuns hidden_;
   bool is_stored_ = false;                     // state/ has a mark
   ClockGuard stored_clock_;                    // as it says

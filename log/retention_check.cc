@@ -16,6 +16,7 @@ namespace {
 std::string name_of(std::uint64_t key) {
   if (key == kPolicyKey) return "the retention policy";
   if (key == kMarkKey) return "retention's mark";
+  if (key == kForgetKey) return "what a forget has begun (run it again)";
   if (key == kArchiveProblemKey) return "what kept runs from being archived";
   if (key < kPinKey) return fmt::format("the set of hidden runs from sequence number {} on",
                                         (key - kHiddenKey) << kHiddenChunkBits);
@@ -46,6 +47,7 @@ bool keep(StoredRetention& found, std::uint64_t key, Bytes value) {
     mark.trusted_time = std::max(mark.trusted_time, one.mark->trusted_time);
   }
   for (auto& [chunk, runs] : one.hidden) found.hidden[chunk] |= runs;
+  if (one.forgotten && !found.forgotten) found.forgotten = std::move(one.forgotten);
   for (auto& [chunk, runs] : one.withheld) found.withheld[chunk] |= runs;
   for (Pin& pin : one.pins) {
     const bool is_known = std::any_of(found.pins.begin(), found.pins.end(),
@@ -79,7 +81,8 @@ Expected<std::vector<std::string>> repair_retention(Catalog& catalog,
 }
 
 bool SalvagedRetention::is_empty() const {
-  return !stored.policy && !stored.mark && stored.hidden.empty() && stored.pins.empty();
+  return !stored.policy && !stored.mark && stored.hidden.empty() && stored.pins.empty() &&
+         !stored.forgotten;
 }
 
 SalvagedRetention salvage_retention(const std::filesystem::path& state_directory) {
@@ -108,6 +111,7 @@ Expected<void> write_retention(LmdbWrite& write, const SalvagedRetention& salvag
   std::vector<StateEntry> entries;
   if (stored.policy) entries.push_back(policy_entry(*stored.policy));
   if (stored.mark) entries.push_back(mark_entry(*stored.mark));
+  if (stored.forgotten) entries.push_back(forgotten_entry(*stored.forgotten));
   for (const auto& [chunk, runs] : stored.hidden) entries.push_back(hidden_entry(chunk, runs));
   for (const auto& [chunk, runs] : stored.withheld) entries.push_back(withheld_entry(chunk, runs));
   std::map<std::uint64_t, std::vector<const Pin*>> pins;

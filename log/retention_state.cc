@@ -12,6 +12,7 @@ namespace runlog {
 namespace {
 
 constexpr std::uint8_t kMarkVersion = 1;
+constexpr std::uint8_t kForgottenVersion = 1;
 constexpr std::size_t kMaxProblemBytes = 4096;
 
 StateEntry set_entry(std::uint64_t key, const OrdinalSet& low_halves) {
@@ -32,6 +33,37 @@ std::optional<RetentionMark> decode_mark(Bytes bytes) {
   mark.jumped_to = in.signed_varint();
   if (in.failed() || in.left() != 0) return std::nullopt;
   return mark;
+}
+
+void encode_ascending(const std::vector<std::uint64_t>& numbers, ByteWriter& out) {
+  out.varint(numbers.size());
+  std::uint64_t before = 0;
+  for (const std::uint64_t number : numbers) {
+    out.varint(number - before);
+    before = number;
+  }
+}
+
+bool decode_ascending(ByteReader& in, std::vector<std::uint64_t>& out) {
+  const std::uint64_t count = in.varint();
+  if (count > in.left()) return false;
+  std::uint64_t number = 0;
+  for (std::uint64_t i = 0; i < count; ++i) {
+    const std::uint64_t step = in.varint();
+    if (in.failed() || step == 0 || step > UINT64_MAX - number) return false;
+    out.push_back(number += step);
+  }
+  return true;
+}
+
+std::optional<ForgottenRuns> decode_forgotten(Bytes bytes) {
+  ByteReader in(bytes.data(), bytes.size());
+  if (in.byte() != kForgottenVersion) return std::nullopt;
+  ForgottenRuns forgotten;
+  if (!decode_ascending(in, forgotten.records) || !decode_ascending(in, forgotten.paused) ||
+      in.left() != 0)
+    return std::nullopt;
+  return forgotten;
 }
 
 bool decode_pins(std::uint64_t key, Bytes bytes, std::vector<Pin>& out) {
@@ -59,8 +91,9 @@ Expected<bool> take_retention_entry(std::uint64_t key, Bytes value, StoredRetent
   const bool is_hidden = key >= kHiddenKey && key < kPinKey;
   const bool is_pin = key >= kPinKey && key < kRetentionKeysEnd;
   const bool is_withheld = key >= kWithheldKey && key < kWithheldKeysEnd;
-  if (key != kPolicyKey && key != kMarkKey && key != kArchiveProblemKey && !is_hidden && !is_pin &&
-      !is_withheld)
+  const bool is_single = key == kPolicyKey || key == kMarkKey || key == kForgetKey ||
+                         key == kArchiveProblemKey;
+  if (!is_single && !is_hidden && !is_pin && !is_withheld)
     return false;
   const auto content = checked_content(key, value);
   const auto damaged = [&](const char* what) {
@@ -74,6 +107,9 @@ Expected<bool> take_retention_entry(std::uint64_t key, Bytes value, StoredRetent
   } else if (key == kMarkKey) {
     into.mark = content ? decode_mark(*content) : std::nullopt;
     if (!into.mark) return damaged("retention's mark");
+  } else if (key == kForgetKey) {
+    into.forgotten = content ? decode_forgotten(*content) : std::nullopt;
+    if (!into.forgotten) return damaged("what a forget has begun");
   } else if (key == kArchiveProblemKey) {
     if (!content || content->size() > kMaxProblemBytes) return damaged("the archive's problem");
     into.archive_problem.assign(reinterpret_cast<const char*>(content->data()), content->size());
@@ -122,6 +158,14 @@ StateEntry mark_entry(const RetentionMark& mark) {
   out.signed_varint(mark.trusted_time);
   out.signed_varint(mark.jumped_to);
   return checked_entry(kMarkKey, out);
+}
+
+StateEntry forgotten_entry(const ForgottenRuns& forgotten) {
+  ByteWriter out;
+  out.byte(kForgottenVersion);
+  encode_ascending(forgotten.records, out);
+  encode_ascending(forgotten.paused, out);
+  return checked_entry(kForgetKey, out);
 }
 
 StateEntry hidden_entry(std::uint64_t chunk, const OrdinalSet& low_halves) {

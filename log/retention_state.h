@@ -21,6 +21,7 @@ namespace runlog {
 // Persistent: never renumber. Keys of state's table "t", beside kIdentityKey and kGenerationKey.
 inline constexpr std::uint64_t kPolicyKey = 3;
 inline constexpr std::uint64_t kMarkKey = 4;
+inline constexpr std::uint64_t kForgetKey = 5;
 inline constexpr std::uint64_t kArchiveProblemKey = 6;
 inline constexpr std::uint64_t kHiddenKey = 1ull << 56;  // + chunk
 inline constexpr std::uint64_t kPinKey = 1ull << 57;     // + the low 56 bits of the run id's hash
@@ -41,12 +42,20 @@ struct RetentionMark {
   UnixMs jumped_to = 0;     // 0: no jump waits for its confirmation
 };
 
+// What a forget has begun to remove and not finished removing (see log/forgetting.h). Says nothing of
+// what was in it. Both ascend.
+struct ForgottenRuns {
+  std::vector<SequenceNumber> records;
+  std::vector<std::uint64_t> paused;  // numbers of entries
+};
+
 // Everything of it, as it stands in state/.
 struct StoredRetention {
   std::optional<RetentionPolicy> policy;
   std::optional<RetentionMark> mark;
   std::map<std::uint64_t, OrdinalSet> hidden;  // by chunk: low halves of sequence numbers
   std::vector<Pin> pins;
+  std::optional<ForgottenRuns> forgotten;
   // Hidden runs that are not archived when they go, because no rule hid them; likewise. Of those that
   // a record of the log supersedes, that record says it.
   std::map<std::uint64_t, OrdinalSet> withheld;
@@ -62,6 +71,7 @@ Expected<StoredRetention> load_retention(const Catalog& catalog);
 
 StateEntry policy_entry(const RetentionPolicy& policy);
 StateEntry mark_entry(const RetentionMark& mark);
+StateEntry forgotten_entry(const ForgottenRuns& forgotten);
 // An empty set removes the entry, and so do no pins.
 StateEntry hidden_entry(std::uint64_t chunk, const OrdinalSet& low_halves);
 StateEntry withheld_entry(std::uint64_t chunk, const OrdinalSet& low_halves);

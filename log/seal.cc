@@ -159,7 +159,10 @@ Expected<CatalogEntry> seal_segment(ActiveSegment& segment, std::uint64_t log_id
 
   const auto length = file_bytes(segment.file());
   if (!length) return tl::unexpected(length.error());
+  const auto has_leftovers = segment.may_have_leftovers();
+  if (!has_leftovers) return tl::unexpected(has_leftovers.error());
   CatalogEntry entry;
+  entry.has_leftovers = *has_leftovers;
   entry.state = SegmentState::kSealed;
   entry.id = segment.id();
   entry.base = segment.base();

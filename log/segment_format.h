@@ -19,7 +19,7 @@ namespace runlog {
 inline constexpr std::uint16_t kSegmentFormatVersion = 1;
 
 // Persistent: never renumber. Keys of a segment's table "t" beside the TableIds.
-inline constexpr std::uint64_t kHealKey = 253;    // counts the commits that mended a failed one
+inline constexpr std::uint64_t kHealKey = 253;    // counts what may have left bytes behind
 inline constexpr std::uint64_t kHeaderKey = 254;  // SegmentHeader, from creation on
 inline constexpr std::uint64_t kFooterKey = 255;  // SegmentFooter, written last when sealing
 
@@ -70,7 +70,11 @@ enum class SegmentState : std::uint8_t {
 struct CatalogEntry {
   std::uint16_t version = kSegmentFormatVersion;
   SegmentState state = SegmentState::kActive;
-  std::uint8_t unused[5] = {};
+  // Of a sealed one: 1 if its file may hold bytes of commits that were never acknowledged, because a
+  // process died or a write failed while it was appended to. Nothing refers to them, but a forget
+  // has to write the segment anew.
+  std::uint8_t has_leftovers = 0;
+  std::uint8_t unused[4] = {};
   std::uint64_t id = 0;
   SequenceNumber base = 0;
   // The rest is known once the segment is sealed; `end` also, as far as it can be known, of one that

@@ -11,6 +11,7 @@
 
 #include "server/commands.h"
 #include "server/filter_options.h"
+#include "server/forget_command.h"
 #include "server/open_log.h"
 #include "server/paused_commands.h"
 #include "server/retention_commands.h"
@@ -44,6 +45,7 @@ struct Parsed {
   RetentionOptions retention;
   TenantOptions tenants;
   ServeOptions serve;
+  ForgetOptions forget;
   Command command;
 };
 
@@ -266,6 +268,7 @@ ExitCode run_command_line(const std::vector<std::string>& arguments, Console& co
   };
   add_paused_commands(app, parsed.paused, parsed.command, add_place);
   add_retention_commands(app, parsed.retention, parsed.command, add_place);
+  add_forget_command(app, parsed.forget, parsed.command, add_place);
   add_tenant_commands(app, parsed.tenants, parsed.command, add_data, add_place);
   add_serve_command(app, parsed.serve, parsed.command, add_data);
   add_care_commands(app, parsed);

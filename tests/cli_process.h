@@ -132,9 +132,10 @@ inline CliResult run_shell(const std::string& script) {
 }
 
 // The same as run_cli on a terminal of `columns`; what both outputs show comes as `out`, with plain
-// newlines.
+// newlines. `typed` is what somebody types there.
 inline CliResult run_cli_on_terminal(const std::vector<std::string>& arguments, unsigned columns,
-                                     const std::vector<std::string>& environment = {}) {
+                                     const std::vector<std::string>& environment = {},
+                                     const std::string& typed = "") {
   winsize size{};
   size.ws_col = static_cast<unsigned short>(columns);
   size.ws_row = 50;
@@ -144,6 +145,9 @@ inline CliResult run_cli_on_terminal(const std::vector<std::string>& arguments, 
   if (child < 0) throw std::runtime_error("forkpty failed");
   if (child == 0) execution.run();
   CliResult result;
+  // It waits in the terminal until it is asked for.
+  if (!typed.empty() && ::write(terminal, typed.data(), typed.size()) < 0)
+    throw std::runtime_error("the terminal takes no input");
   char buffer[4096];
   // Reading ends with EIO when the child has closed the other side.
   for (ssize_t n; (n = ::read(terminal, buffer, sizeof buffer)) > 0;) {

@@ -54,6 +54,8 @@ class RetentionFixture {
     request.limit = 1000;
     request.direction = Direction::kOldestFirst;
     request.with_total = true;
+    for (unsigned status = 0; status < kRunStatusCount; ++status)
+      request.filter.statuses.push_back(RunStatus(status));  // no paused runs
     auto snapshot = log.snapshot();
     must(snapshot);
     auto page = list(*snapshot, request);

@@ -116,6 +116,10 @@ void RetentionModel::apply(const RetentionStep& step, std::uint64_t bytes) {
     case RetentionStep::Kind::kUnpin: pins_.erase(step.run_id); return look(step.now);
     case RetentionStep::Kind::kSeal: return;
     case RetentionStep::Kind::kSweep: return look(step.now);
+    case RetentionStep::Kind::kForget:
+      std::erase_if(visible_, [&](const StoredRun& run) { return run.run_id == step.run_id; });
+      pins_.erase(step.run_id);
+      return;
   }
 }
 
@@ -174,6 +178,9 @@ RetentionStep next_retention_step(std::mt19937_64& random, const RetentionModel&
     step.kind = Kind::kSeal;
   } else if (dice < 18) {
     step.kind = Kind::kSweep;
+  } else if (dice < 20 && !visible.empty()) {
+    step.kind = Kind::kForget;
+    step.run_id = visible[random() % visible.size()].run_id;
   } else {
     step.run_id = "run" + std::to_string(model.runs_made());
     step.flow = "flow" + std::to_string(random() % 5);
@@ -219,6 +226,12 @@ Expected<void> perform(Log& log, const RetentionStep& step) {
     case RetentionStep::Kind::kUnpin: return log.unpin(step.run_id);
     case RetentionStep::Kind::kSeal: return log.seal_now();
     case RetentionStep::Kind::kSweep: return only_whether(log.sweep());
+    case RetentionStep::Kind::kForget: {
+      ForgetRequest request;
+      request.by = ForgetRequest::By::kRun;
+      request.values = {step.run_id};
+      return only_whether(log.forget(request));
+    }
   }
   return {};
 }

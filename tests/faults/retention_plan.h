@@ -17,7 +17,7 @@
 namespace runlog::faults {
 
 struct RetentionStep {
-  enum class Kind { kAppend, kSetPolicy, kPin, kUnpin, kSeal, kSweep };
+  enum class Kind { kAppend, kSetPolicy, kPin, kUnpin, kSeal, kSweep, kForget };
   Kind kind = Kind::kAppend;
   UnixMs now = 0;  // of the clock, in this step and until the next one
   std::string run_id, flow;
