@@ -15,9 +15,9 @@ roaring_bitmap_t* made(roaring_bitmap_t* bitmap) {
   return bitmap;
 }
 
-class OldestFirstReader final : public PostingReader {
+class OldestFirstOfSet final : public PostingReader {
  public:
-  OldestFirstReader(const roaring_bitmap_t* bitmap, Ordinal end) : end_(end) {
+  OldestFirstOfSet(const roaring_bitmap_t* bitmap, Ordinal end) : end_(end) {
     roaring_init_iterator(bitmap, &iterator_);
   }
   std::size_t next(std::span<Ordinal> out) override {
@@ -36,9 +36,9 @@ class OldestFirstReader final : public PostingReader {
   Ordinal end_;
 };
 
-class NewestFirstReader final : public PostingReader {
+class NewestFirstOfSet final : public PostingReader {
  public:
-  NewestFirstReader(const roaring_bitmap_t* bitmap, Ordinal end) {
+  NewestFirstOfSet(const roaring_bitmap_t* bitmap, Ordinal end) {
     roaring_init_iterator_last(bitmap, &iterator_);
     if (end == 0) {
       iterator_.has_value = false;
@@ -130,8 +130,8 @@ bool operator==(const OrdinalSet& a, const OrdinalSet& b) {
 
 std::unique_ptr<PostingReader> OrdinalSet::read(Ordinal end, Direction direction) const {
   if (direction == Direction::kNewestFirst)
-    return std::make_unique<NewestFirstReader>(bitmap_, end);
-  return std::make_unique<OldestFirstReader>(bitmap_, end);
+    return std::make_unique<NewestFirstOfSet>(bitmap_, end);
+  return std::make_unique<OldestFirstOfSet>(bitmap_, end);
 }
 
 std::size_t OrdinalSet::memory_bytes() const {

@@ -18,9 +18,9 @@ std::size_t chunk_bytes(std::uint32_t capacity) {
 }
 
 // Walks from the newest of `count` elements to the oldest.
-class NewestFirstReader final : public PostingReader {
+class NewestFirstOfList final : public PostingReader {
  public:
-  NewestFirstReader(const PostingList& list, Ordinal end) : list_(list) {
+  NewestFirstOfList(const PostingList& list, Ordinal end) : list_(list) {
     const PostingList::End found = list.find_end(end);
     chunk_ = found.chunk;
     rest_ = list.part_of(chunk_, found.count);
@@ -60,9 +60,9 @@ class NewestFirstReader final : public PostingReader {
   std::span<const Ordinal> rest_;
 };
 
-class OldestFirstReader final : public PostingReader {
+class OldestFirstOfList final : public PostingReader {
  public:
-  OldestFirstReader(const PostingList& list, Ordinal end)
+  OldestFirstOfList(const PostingList& list, Ordinal end)
       : list_(list), count_(list.count_below(end)), rest_(list.part_of(nullptr, count_)) {
     reached_ = std::uint32_t(rest_.size());
   }
@@ -152,8 +152,8 @@ PostingList::End PostingList::find_end(Ordinal end) const {
 std::uint32_t PostingList::count_below(Ordinal end) const { return find_end(end).count; }
 
 std::unique_ptr<PostingReader> PostingList::read(Ordinal end, Direction direction) const {
-  if (direction == Direction::kNewestFirst) return std::make_unique<NewestFirstReader>(*this, end);
-  return std::make_unique<OldestFirstReader>(*this, end);
+  if (direction == Direction::kNewestFirst) return std::make_unique<NewestFirstOfList>(*this, end);
+  return std::make_unique<OldestFirstOfList>(*this, end);
 }
 
 }  // namespace runlog

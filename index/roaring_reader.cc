@@ -9,9 +9,9 @@ namespace {
 constexpr std::uint32_t kLastLow = 0xFFFF;
 constexpr std::uint32_t kBitsetWords = kBitsetBytes / 8;
 
-class NewestFirstReader final : public PostingReader {
+class NewestFirstOfRoaring final : public PostingReader {
  public:
-  NewestFirstReader(const RoaringView& view, Ordinal end)
+  NewestFirstOfRoaring(const RoaringView& view, Ordinal end)
       : view_(view), containers_left_(view.containers()), ceiling_(end) {
     if (end == 0) {
       containers_left_ = 0;
@@ -126,9 +126,9 @@ class NewestFirstReader final : public PostingReader {
   Ordinal ceiling_;  // the next ordinal must be below
 };
 
-class OldestFirstReader final : public PostingReader {
+class OldestFirstOfRoaring final : public PostingReader {
  public:
-  OldestFirstReader(const RoaringView& view, Ordinal end) : view_(view), end_(end) {
+  OldestFirstOfRoaring(const RoaringView& view, Ordinal end) : view_(view), end_(end) {
     enter_newer(0);
   }
 
@@ -229,8 +229,8 @@ class OldestFirstReader final : public PostingReader {
 
 std::unique_ptr<PostingReader> read_roaring(const RoaringView& view, Ordinal end,
                                             Direction direction) {
-  if (direction == Direction::kNewestFirst) return std::make_unique<NewestFirstReader>(view, end);
-  return std::make_unique<OldestFirstReader>(view, end);
+  if (direction == Direction::kNewestFirst) return std::make_unique<NewestFirstOfRoaring>(view, end);
+  return std::make_unique<OldestFirstOfRoaring>(view, end);
 }
 
 }  // namespace runlog

@@ -19,7 +19,7 @@ std::optional<StepStatus> status_of(JsonValue value) {
 
 // ---- steps ----------------------------------------------------------------------------------
 
-constexpr JsonField<StepError> kErrorFields[] = {
+constexpr JsonField<StepError> kStepErrorFields[] = {
     {"code", field<&StepError::code>},
     {"message", field<&StepError::message>},
     {"stack", field<&StepError::stack>},
@@ -44,7 +44,7 @@ bool read_status(JsonReading&, JsonValue value, Step& out) {
 
 bool read_error(JsonReading& reading, JsonValue value, Step& out) {
   StepError error;
-  if (!read_object(reading, value, kErrorFields, error)) return false;
+  if (!read_object(reading, value, kStepErrorFields, error)) return false;
   out.error = error;
   return true;
 }

@@ -84,7 +84,7 @@ bool read_finished_at(JsonReading&, JsonValue value, Run& out) {
   return time.has_value();
 }
 
-constexpr JsonField<RunError> kErrorFields[] = {
+constexpr JsonField<RunError> kRunErrorFields[] = {
     {"code", field<&RunError::code>},
     {"message", field<&RunError::message>},
     {"nodeId", field<&RunError::node_id>},
@@ -96,7 +96,7 @@ bool read_error(JsonReading& reading, JsonValue value, Run& out) {
     Text message;
     read_text(reading, value, message);
     error.message = message;
-  } else if (!read_object(reading, value, kErrorFields, error)) {
+  } else if (!read_object(reading, value, kRunErrorFields, error)) {
     return false;
   }
   out.error = error;

@@ -18,11 +18,11 @@ constexpr std::uint8_t kLiveVersion = 2;  // the same layout; the list is still 
 constexpr std::size_t kChecksummed = 1 + 3 * 8;
 constexpr std::size_t kBytes = kChecksummed + 4;
 constexpr std::size_t kCharacters = (kBytes * 8 + 5) / 6;
-using Bytes = std::array<std::uint8_t, kBytes>;
+using CursorBytes = std::array<std::uint8_t, kBytes>;
 
 constexpr char kAlphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
 
-std::uint32_t checksum(const Bytes& bytes) {
+std::uint32_t checksum(const CursorBytes& bytes) {
   return std::uint32_t(XXH3_64bits(bytes.data(), kChecksummed));
 }
 
@@ -33,7 +33,7 @@ int value_of(char c) {
 
 // Decodes base64url without padding. Every text but the one that write_cursor() makes of the same
 // bytes is refused, also one that differs only in the unused bits of the last character.
-bool decode(std::string_view text, Bytes& out) {
+bool decode(std::string_view text, CursorBytes& out) {
   if (text.size() != kCharacters) return false;
   std::uint32_t bits = 0;
   unsigned count = 0;
@@ -121,7 +121,7 @@ std::uint64_t request_identity(const Filter& filter, Direction direction) {
 }
 
 std::string write_cursor(const Cursor& cursor) {
-  Bytes bytes;
+  CursorBytes bytes;
   bytes[0] = cursor.is_live ? kLiveVersion : kVersion;
   std::memcpy(&bytes[1], &cursor.log_id, 8);
   std::memcpy(&bytes[9], &cursor.request, 8);
@@ -142,7 +142,7 @@ std::string write_cursor(const Cursor& cursor) {
 }
 
 Expected<Cursor> read_cursor(std::string_view text) {
-  Bytes bytes;
+  CursorBytes bytes;
   if (!decode(text, bytes)) return fail(ErrorCode::InvalidArgument, "the cursor is damaged");
   std::uint32_t sum;
   std::memcpy(&sum, &bytes[kChecksummed], 4);

@@ -12,7 +12,7 @@
 namespace runlog {
 namespace {
 
-constexpr std::size_t kBatch = 256;
+constexpr std::size_t kGroupBatch = 256;
 constexpr std::array<std::string_view, kRunStatusCount> kStatusNames = {"completed", "failed",
                                                                         "cancelled", "timed_out"};
 
@@ -84,7 +84,7 @@ Expected<void> GroupCounter::add_exact(const SegmentView& view, TermKey term,
 Expected<void> GroupCounter::add_inline(std::size_t segment, const OrdinalSet& ordinals) {
   const auto reader = ordinals.read(snapshot_.segments[segment].end, Direction::kOldestFirst);
   RecordReader& records = matcher_.records();
-  std::array<Ordinal, kBatch> batch;
+  std::array<Ordinal, kGroupBatch> batch;
   std::vector<RunValue> values;
   while (const std::size_t read = reader->next(batch)) {
     for (std::size_t i = 0; i < read; ++i) records.prefetch(segment, batch[i]);

@@ -5,12 +5,11 @@
 #include <span>
 #include <string>
 
+#include "index/flow_counts.h"
 #include "query/query.h"
 
 namespace runlog {
 namespace {
-
-constexpr UnixMs kHourMs = 3'600'000;
 
 // The sum over the statuses, of FlowCounts and FlowStatistics alike.
 template <typename Counts>

@@ -1,10 +1,10 @@
 // What flows did lately and before, from the log's counters.
+#include "index/flow_counts.h"
 #include "query/query.h"
 
 namespace runlog {
 namespace {
 
-constexpr UnixMs kHourMs = 3'600'000;
 constexpr UnixMs kDayMs = 24 * kHourMs;
 
 // The beginning of the hour or day that holds `time`.

@@ -18,7 +18,7 @@ constexpr unsigned kIndent = 2;
 constexpr std::size_t kUnfoldedIterations = 3;
 
 // Children of one container that belong together: one turn of a loop, one branch, one region.
-struct Group {
+struct StepGroup {
   std::optional<std::int64_t> iteration, branch;
   OptionalText region;
   std::vector<std::size_t> steps;
@@ -44,11 +44,11 @@ class TreeWriter {
 
  private:
   void find_failing_step();
-  std::vector<Group> groups_of(const StepTree::Node& node) const;
+  std::vector<StepGroup> groups_of(const StepTree::Node& node) const;
   void write_step(std::size_t at, unsigned depth);
   void write_children(const StepTree::Node& node, unsigned depth);
-  void write_group(const Group& group, bool titled, unsigned depth);
-  void write_folded(const Group* first, const Group* last, unsigned depth);
+  void write_group(const StepGroup& group, bool titled, unsigned depth);
+  void write_folded(const StepGroup* first, const StepGroup* last, unsigned depth);
   void write_error(std::size_t at, unsigned depth);
   void write_heading(const std::string& text, unsigned depth);
   std::string notes_of(std::size_t at) const;
@@ -162,13 +162,13 @@ void TreeWriter::write_step(std::size_t at, unsigned depth) {
   write_children(tree_.nodes[at], depth + 1);
 }
 
-std::vector<Group> TreeWriter::groups_of(const StepTree::Node& node) const {
-  std::vector<Group> groups;
+std::vector<StepGroup> TreeWriter::groups_of(const StepTree::Node& node) const {
+  std::vector<StepGroup> groups;
   for (const std::size_t child : node.children) {
     const Step& step = steps_[child];
     const auto key = std::tie(step.iteration, step.branch, step.region_kind);
     // Branches run side by side and their steps come interleaved, hence the search.
-    auto group = std::find_if(groups.rbegin(), groups.rend(), [&](const Group& g) {
+    auto group = std::find_if(groups.rbegin(), groups.rend(), [&](const StepGroup& g) {
       return std::tie(g.iteration, g.branch, g.region) == key;
     });
     if (group == groups.rend()) {
@@ -184,7 +184,7 @@ std::vector<Group> TreeWriter::groups_of(const StepTree::Node& node) const {
 
 void TreeWriter::write_children(const StepTree::Node& node, unsigned depth) {
   if (node.children.empty()) return;
-  const std::vector<Group> groups = groups_of(node);
+  const std::vector<StepGroup> groups = groups_of(node);
   const bool loop = groups.front().iteration.has_value();
   // What an engine shortened before it handed the run over: the first turns are not there.
   if (loop && *groups.front().iteration > 1) {
@@ -213,7 +213,7 @@ void TreeWriter::write_children(const StepTree::Node& node, unsigned depth) {
   }
 }
 
-void TreeWriter::write_group(const Group& group, bool titled, unsigned depth) {
+void TreeWriter::write_group(const StepGroup& group, bool titled, unsigned depth) {
   std::string title;
   const auto add = [&](std::string_view text) {
     if (!title.empty()) title += ", ";
@@ -229,10 +229,10 @@ void TreeWriter::write_group(const Group& group, bool titled, unsigned depth) {
   for (const std::size_t step : group.steps) write_step(step, depth);
 }
 
-void TreeWriter::write_folded(const Group* first, const Group* last, unsigned depth) {
+void TreeWriter::write_folded(const StepGroup* first, const StepGroup* last, unsigned depth) {
   std::size_t steps = 0;
   std::int64_t total_ms = 0;
-  for (const Group* group = first; group <= last; ++group) {
+  for (const StepGroup* group = first; group <= last; ++group) {
     steps += group->steps.size();
     for (const std::size_t step : group->steps) {
       // Durations come from outside; a sum that does not fit is no sum.
