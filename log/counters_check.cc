@@ -4,8 +4,6 @@
 
 #include <fmt/format.h>
 
-#include "log/file_io.h"
-#include "log/lmdb_check.h"
 #include "log/salvage.h"
 
 namespace runlog {
@@ -98,26 +96,12 @@ Expected<std::vector<std::string>> repair_counters(Catalog& catalog,
 
 SalvagedCounters salvage_counters(const std::filesystem::path& state_directory) {
   SalvagedCounters found;
-  const auto file = state_directory / "data.mdb";
-  auto mapping = FileMapping::open(file);
-  if (!mapping) {
-    found.is_certain = false;
-    return found;
-  }
-  const Bytes bytes = (*mapping)->bytes();
-  bool is_whole = true;
-  const auto in_tree = [&](const std::string& table, std::uint64_t key, Bytes value) {
-    if (table == "t" && !keep(found, key, value)) is_whole = false;
-  };
-  found.is_certain = bool(check_lmdb_image(bytes, file, in_tree)) && is_whole &&
-                     (found.mark || found.buckets.empty());
-  if (found.is_certain) return found;
-  scan_lmdb_leaves(bytes, [&](std::uint64_t key, Bytes value) { keep(found, key, value); });
-  if (found.is_empty()) return found;
-  // No record is counted twice: what some bucket has, all are taken to have.
-  CounterMark& mark = found.mark ? *found.mark : found.mark.emplace();
-  for (const auto& [key, bucket] : found.buckets)
-    mark.counted_to = std::max(mark.counted_to, bucket.counted_to);
+  const bool is_sound = salvage_state(state_directory, [&](std::uint64_t key, Bytes value) {
+    return keep(found, key, value);
+  });
+  found.is_certain = is_sound && (found.mark || found.buckets.empty());
+  // Nobody knows what they have counted.
+  if (!found.mark) found.buckets.clear();
   return found;
 }
 

@@ -5,8 +5,6 @@
 
 #include <fmt/format.h>
 
-#include "log/file_io.h"
-#include "log/lmdb_check.h"
 #include "log/salvage.h"
 #include "log/segment_format.h"
 
@@ -22,20 +20,22 @@ std::optional<PausedHeader> header_of(Bytes value) {
   return header;
 }
 
-// Keeps the newest form of each entry: a claim replaces the save that it is of.
-void keep(SalvagedPausedRuns& found, std::uint64_t key, Bytes value) {
+// Keeps the newest form of each entry: a claim replaces the save that it is of. False if it cannot
+// be read.
+bool keep(SalvagedPausedRuns& found, std::uint64_t key, Bytes value) {
   if (key == kPausedBase) {
-    if (const auto header = header_of(value)) {
-      found.changes = std::max(found.changes, header->changes);
-      found.next_number = std::max(found.next_number, header->next_number);
-    }
-    return;
+    const auto header = header_of(value);
+    if (!header) return false;
+    found.changes = std::max(found.changes, header->changes);
+    found.next_number = std::max(found.next_number, header->next_number);
+    return true;
   }
-  if (key < kPausedBase) return;
+  if (key < kPausedBase) return true;
   auto run = decode_paused_run(key, value);
-  if (!run) return;
+  if (!run) return false;
   PausedRunPtr& kept = found.runs[(*run)->number];
   if (!kept || (*run)->claimed_at > kept->claimed_at) kept = std::move(*run);
+  return true;
 }
 
 void drop_replaced(SalvagedPausedRuns& found) {
@@ -114,16 +114,9 @@ Expected<std::vector<std::string>> repair_paused_runs(Catalog& catalog,
 
 SalvagedPausedRuns salvage_paused_runs(const std::filesystem::path& state_directory) {
   SalvagedPausedRuns found;
-  const auto file = state_directory / "data.mdb";
-  auto mapping = FileMapping::open(file);
-  if (!mapping) return found;
-  const Bytes bytes = (*mapping)->bytes();
-  const auto in_tree = [&](const std::string& table, std::uint64_t key, Bytes value) {
-    if (table == "t") keep(found, key, value);
-  };
-  found.is_certain = bool(check_lmdb_image(bytes, file, in_tree));
-  if (!found.is_certain)
-    scan_lmdb_leaves(bytes, [&](std::uint64_t key, Bytes value) { keep(found, key, value); });
+  found.is_certain = salvage_state(state_directory, [&](std::uint64_t key, Bytes value) {
+    return keep(found, key, value);
+  });
   drop_replaced(found);
   for (const auto& [number, run] : found.runs)
     found.next_number = std::max(found.next_number, number + 1);

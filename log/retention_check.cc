@@ -6,8 +6,6 @@
 
 #include <fmt/format.h>
 
-#include "log/file_io.h"
-#include "log/lmdb_check.h"
 #include "log/salvage.h"
 
 namespace runlog {
@@ -87,21 +85,10 @@ bool SalvagedRetention::is_empty() const {
 
 SalvagedRetention salvage_retention(const std::filesystem::path& state_directory) {
   SalvagedRetention found;
-  const auto file = state_directory / "data.mdb";
-  auto mapping = FileMapping::open(file);
-  if (!mapping) {
-    found.is_certain = false;
-    return found;
-  }
-  const Bytes bytes = (*mapping)->bytes();
-  bool is_whole = true;
-  const auto in_tree = [&](const std::string& table, std::uint64_t key, Bytes value) {
-    if (table == "t" && !keep(found.stored, key, value)) is_whole = false;
-  };
-  found.is_certain = bool(check_lmdb_image(bytes, file, in_tree)) && is_whole;
+  found.is_certain = salvage_state(state_directory, [&](std::uint64_t key, Bytes value) {
+    return keep(found.stored, key, value);
+  });
   if (found.is_certain) return found;
-  scan_lmdb_leaves(bytes,
-                   [&](std::uint64_t key, Bytes value) { keep(found.stored, key, value); });
   if (!found.is_empty()) found.stored.mark = from_the_start(found.stored.mark);
   return found;
 }

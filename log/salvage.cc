@@ -92,6 +92,21 @@ void scan_lmdb_leaves(Bytes file,
   }
 }
 
+bool salvage_state(const std::filesystem::path& state_directory,
+                   const std::function<bool(std::uint64_t key, Bytes value)>& keep) {
+  const auto file = state_directory / "data.mdb";
+  auto mapping = FileMapping::open(file);
+  if (!mapping) return false;
+  const Bytes bytes = (*mapping)->bytes();
+  bool is_whole = true;
+  const auto in_tree = [&](const std::string& table, std::uint64_t key, Bytes value) {
+    if (table == "t" && !keep(key, value)) is_whole = false;
+  };
+  if (check_lmdb_image(bytes, file, in_tree) && is_whole) return true;
+  scan_lmdb_leaves(bytes, keep);
+  return false;
+}
+
 Expected<SalvagedSegment> salvage_segment(const std::filesystem::path& directory) {
   const auto file = directory / "data.mdb";
   auto mapping = FileMapping::open(file);

@@ -22,6 +22,12 @@ namespace runlog {
 void scan_lmdb_leaves(Bytes file,
                       const std::function<void(std::uint64_t key, Bytes value)>& visit);
 
+// Calls `keep` for each entry of the catalog's file in `state_directory`: those of its newest
+// transaction, and if they are not whole then whatever scan_lmdb_leaves finds too. `keep` says false
+// to an entry that it knows and cannot read. True if the tree was sound and `keep` content.
+bool salvage_state(const std::filesystem::path& state_directory,
+                   const std::function<bool(std::uint64_t key, Bytes value)>& keep);
+
 // The readable content of one segment. All bytes point into `mapping`.
 struct SalvagedSegment {
   std::unique_ptr<FileMapping> mapping;

@@ -23,11 +23,6 @@ std::optional<RecordPlace> RunReader::place_from(SequenceNumber from) const {
   return std::nullopt;
 }
 
-std::optional<SequenceNumber> RunReader::first_from(SequenceNumber from) const {
-  const auto place = place_from(from);
-  return place ? std::optional(place->sequence) : std::nullopt;
-}
-
 Expected<std::optional<SequenceNumber>> RunReader::find(std::string_view run_id) {
   const auto place = find_run(*snapshot_, records_, run_id);
   if (!place) return tl::unexpected(place.error());

@@ -1,5 +1,5 @@
 // Whole runs of one snapshot by their sequence numbers: what follows a list, whose heads leave the
-// steps out, and what a live tail sends.
+// steps out.
 #pragma once
 
 #include <memory>
@@ -21,8 +21,6 @@ class RunReader {
   Expected<const Run*> read(SequenceNumber sequence);
   // The sequence number of a run's visible record; nullopt if there is none. Errors: Corruption.
   Expected<std::optional<SequenceNumber>> find(std::string_view run_id);
-  // The first visible run at or above `from`; nullopt if there is none.
-  std::optional<SequenceNumber> first_from(SequenceNumber from) const;
 
  private:
   std::optional<RecordPlace> place_from(SequenceNumber from) const;

@@ -11,6 +11,7 @@
 #include "log/verify.h"
 #include "query/query.h"
 #include "tests/complaints.h"
+#include "tests/snapshot_agrees.h"
 #include "tests/log_fixture.h"
 
 using namespace runlog;
@@ -44,16 +45,7 @@ void append_some(Log& log, int thread, int runs, std::atomic<UnixMs>& now,
 void look(Log& log, Complaints& complaints) {
   const auto snapshot = log.snapshot();
   if (!complaints.check(snapshot)) return;
-  ListRequest request;
-  request.limit = 1000;
-  request.with_total = true;
-  const auto page = list(*snapshot, request);
-  if (!complaints.check(page)) return;
-  std::set<std::string> ids;
-  for (const RunHead& run : page->runs)
-    if (!ids.emplace(run.run_id).second) complaints.add("twice: " + std::string(run.run_id));
-  if (page->total != ids.size()) complaints.add("a total is not what is listed");
-  for (const std::string& id : ids) complaints.check(get(*snapshot, id));
+  check_agrees(*snapshot, complaints);
   const auto flows = log.flows();
   if (!complaints.check(flows)) return;
   std::uint64_t counted = 0;

@@ -2,8 +2,7 @@
 
 #include <fmt/format.h>
 
-#include "log/run_json.h"
-#include "query/run_reader.h"
+#include "server/follow_runs.h"
 
 namespace runlog {
 namespace {
@@ -13,30 +12,16 @@ using namespace std::chrono_literals;
 // A commit costs nothing to notice, and people do not see a tenth of a second.
 constexpr auto kLookEvery = 100ms;
 constexpr std::uint64_t kHeartbeatMs = 15'000;
-constexpr std::size_t kPieceBytes = 128u << 10;
+
+void write_event(const FollowedRun& run, std::string& out) {
+  fmt::format_to(std::back_inserter(out), "id: {}\nevent: run\ndata: {}\n\n", run.sequence,
+                 run.json);  // JSON of one line
+}
 
 }  // namespace
 
-Expected<RunEvents> read_run_events(const std::shared_ptr<const Snapshot>& snapshot,
-                                    SequenceNumber first) {
-  RunReader runs(snapshot);
-  RunEvents events;
-  events.last = snapshot->end - 1;
-  for (auto next = runs.first_from(first); next; next = runs.first_from(*next + 1)) {
-    const auto run = runs.read(*next);
-    if (!run) return tl::unexpected(run.error());
-    fmt::format_to(std::back_inserter(events.text), "id: {}\nevent: run\ndata: ", *next);
-    write_json(**run, events.text);  // one line
-    events.text += "\n\n";
-    if (events.text.size() < kPieceBytes) continue;
-    events.last = *next;
-    break;
-  }
-  return events;
-}
-
 struct RunStream::Piece {
-  Expected<RunEvents> events;
+  Expected<FollowedRuns> found;
 };
 
 RunStream::RunStream(Connection& connection, std::shared_ptr<Log> log, Options options)
@@ -63,8 +48,8 @@ void RunStream::look() {
 void RunStream::read_next(std::shared_ptr<const Snapshot> snapshot) {
   is_reading_ = true;
   connection_.loop().work(
-      [snapshot = std::move(snapshot), first = last_ + 1] {
-        return Piece{read_run_events(snapshot, first)};
+      [snapshot = std::move(snapshot), from = last_ + 1] {
+        return Piece{follow_runs(*snapshot, {.from = from, .flows = {}})};
       },
       [this, connection = connection_.weak_from_this(),
        alive = std::weak_ptr<const bool>(alive_)](Piece piece) {
@@ -75,9 +60,11 @@ void RunStream::read_next(std::shared_ptr<const Snapshot> snapshot) {
 void RunStream::on_read(Piece piece) {
   is_reading_ = false;
   if (is_finished_) return;
-  if (!piece.events) return finish();
-  last_ = piece.events->last;
-  send(piece.events->text);
+  if (!piece.found) return finish();
+  last_ = piece.found->next - 1;
+  std::string events;
+  for (const FollowedRun& run : piece.found->runs) write_event(run, events);
+  send(events);
   look();
 }
 

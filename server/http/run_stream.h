@@ -51,12 +51,4 @@ class RunStream {
   Timer timer_;
 };
 
-// The events of the visible runs from `first` to the snapshot's end, as many as make a piece.
-struct RunEvents {
-  std::string text;
-  SequenceNumber last = 0;  // go on behind it
-};
-Expected<RunEvents> read_run_events(const std::shared_ptr<const Snapshot>& snapshot,
-                                    SequenceNumber first);
-
 }  // namespace runlog
