@@ -127,6 +127,20 @@ TEST_CASE("a log that nobody uses is closed, and one that somebody holds is not"
   CHECK(tenants.opened("idle") != nullptr);
 }
 
+TEST_CASE("a log that somebody only looks at becomes idle") {
+  const TempDir dir;
+  auto options = options_that_keep_all();
+  options.idle_after = std::chrono::milliseconds(20);
+  Tenants tenants(dir.path(), options);
+  must(tenants.create("acme"));
+  open(tenants, "acme");
+  const auto patience = std::chrono::steady_clock::now() + std::chrono::seconds(10);
+  while (tenants.glance("acme") && std::chrono::steady_clock::now() < patience)
+    CHECK(tenants.tend().empty());
+  CHECK(tenants.glance("acme") == nullptr);
+  CHECK(tenants.opened("acme") == nullptr);
+}
+
 TEST_CASE("the largest active segments are sealed early when all take too much memory") {
   const TempDir dir;
   auto options = options_that_keep_all();

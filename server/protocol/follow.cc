@@ -79,7 +79,7 @@ void FollowClock::on_tick() {
 
 bool FollowClock::has_news(const Follow& follow) {
   // Whoever appends opens the log: one that was closed for being idle has no news.
-  const auto log = follow.server.tenants.opened(follow.tenant);
+  const auto log = follow.server.tenants.glance(follow.tenant);
   if (!log) return false;
   const auto snapshot = log->snapshot();
   return !snapshot || (*snapshot)->end > follow.request.from;

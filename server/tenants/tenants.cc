@@ -101,6 +101,12 @@ std::shared_ptr<Log> Tenants::opened(std::string_view tenant) {
   return found->second.log;
 }
 
+std::shared_ptr<Log> Tenants::glance(std::string_view tenant) {
+  const std::lock_guard lock(mutex_);
+  const auto found = tenants_.find(tenant);
+  return found == tenants_.end() || found->second.is_busy ? nullptr : found->second.log;
+}
+
 // ---- which there are -------------------------------------------------------------------------
 
 Expected<void> Tenants::create(std::string_view tenant) {

@@ -72,6 +72,8 @@ class Tenants {
   Expected<std::shared_ptr<Log>> open(std::string_view tenant);
   // The same without waiting: null when it is not open, or is being opened or closed.
   std::shared_ptr<Log> opened(std::string_view tenant);
+  // The same for those who only look whether there is news: the log becomes idle all the same.
+  std::shared_ptr<Log> glance(std::string_view tenant);
 
   // Makes a tenant with an empty log, on disk when this returns. Does not leave it open.
   // Errors: InvalidArgument (no tenant's name; it exists already); those of Log::open.
