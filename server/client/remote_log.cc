@@ -37,7 +37,7 @@ Expected<Outcomes> read_appended(const Expected<Reply>& reply, std::size_t runs)
   return read_reply<wire::Appended>(reply, [runs](auto in) -> Expected<Outcomes> {
     Outcomes outcomes;
     for (const auto result : in.getResults()) {
-      if (result.getOutcome() != kRefused) {
+      if (result.getOutcome() != kRefusedRun) {
         outcomes.push_back(read_append_result(result));
         continue;
       }

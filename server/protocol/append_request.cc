@@ -31,7 +31,7 @@ Expected<std::string> appended_frame(unsigned runs, const Refusals& refusals,
   auto next = results.begin();
   for (unsigned i = 0; i < runs; ++i) {
     if (const auto refused = refusals.find(i); refused != refusals.end()) {
-      list[i].setOutcome(kRefused);
+      list[i].setOutcome(kRefusedRun);
       write_failure(refused->second, list[i].initRefusal());
     } else {
       write(*next++, list[i]);

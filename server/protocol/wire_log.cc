@@ -13,7 +13,7 @@ void write(const AppendResult& result, wire::AppendResult::Builder out) {
 }
 
 Expected<AppendResult> read_append_result(wire::AppendResult::Reader in) {
-  if (in.getOutcome() >= kRefused) {
+  if (in.getOutcome() >= kRefusedRun) {
     return fail(ErrorCode::InvalidArgument,
                 fmt::format("there is no outcome {} of an append", in.getOutcome()));
   }

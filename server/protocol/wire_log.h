@@ -9,10 +9,10 @@
 namespace runlog {
 
 void write(const AppendResult& result, wire::AppendResult::Builder out);
-// Errors: InvalidArgument (an outcome that there is none of, or kRefused).
+// Errors: InvalidArgument (an outcome that there is none of, or kRefusedRun).
 Expected<AppendResult> read_append_result(wire::AppendResult::Reader in);
 // The outcomes 0 to 2 are those of AppendResult. Persistent: never renumber.
-inline constexpr std::uint8_t kRefused = 3;
+inline constexpr std::uint8_t kRefusedRun = 3;
 
 // Without the directory: where it lies on the server is nobody's business.
 void write(const LogInfo& info, wire::LogInfo::Builder out);
