@@ -36,11 +36,34 @@ std::string get(const std::string& run_id, std::uint64_t id) {
   return message.frame(std::uint16_t(Kind::kGet), id);
 }
 
-std::string append(const std::string& json, std::uint64_t id) {
+std::string append(const std::string& json, std::uint64_t id, std::uint32_t deadline_ms = 0,
+                   std::uint8_t encoding = 0) {
   OutgoingMessage<wire::Append> message;
+  message->setEncoding(encoding);
   message->initRuns(1).set(0, data_of(json));
-  return message.frame(std::uint16_t(Kind::kAppend), id);
+  return message.frame(std::uint16_t(Kind::kAppend), id, deadline_ms);
 }
+
+std::string follow(std::uint64_t id) {
+  OutgoingMessage<wire::Follow> message;
+  return message.frame(std::uint16_t(Kind::kFollow), id);
+}
+
+// Too long for the loop: a worker takes it.
+const std::string kLongSpaces(40u << 10, ' ');
+
+// Keeps the fixture's two workers busy while it lives.
+class BusyWorkers {
+ public:
+  explicit BusyWorkers(Loop& loop) {
+    const auto gate = go_.get_future().share();
+    for (int i = 0; i < 2; ++i) loop.work([gate] { gate.wait(); });
+  }
+  ~BusyWorkers() { go_.set_value(); }
+
+ private:
+  std::promise<void> go_;
+};
 
 // What came back.
 struct Received {
@@ -297,4 +320,117 @@ TEST_CASE("a server that stops finishes what is in flight") {
   CHECK(socket.receive_all().empty());
   socket.close();
   stopped.get();
+}
+
+TEST_CASE("an answer that is late goes to no other request that has its id meanwhile") {
+  ServerFixture fixture;
+  TestSocket socket(fixture.address());
+  greet(socket);
+  {
+    const BusyWorkers busy(fixture.loop());
+    REQUIRE(socket.send(empty(Kind::kInfo, 2, 20) +
+                        append(run_json("run_1") + kLongSpaces, 3, 20)));
+    CHECK(failure_in(receive(socket)) == FailureCode::kDeadline);
+    CHECK(failure_in(receive(socket)) == FailureCode::kDeadline);
+    REQUIRE(socket.send(empty(Kind::kPins, 2) +
+                        append(run_json("run_2") + kLongSpaces, 3, 0, 77) +
+                        empty(Kind::kPing, 4)));
+    CHECK(receive(socket).header.request_id == 4);  // so the others have been taken
+  }
+  for (int i = 0; i < 2; ++i) {
+    const Received reply = receive(socket);
+    if (reply.header.request_id == 2) {
+      CHECK(reply.header.kind == (std::uint16_t(Kind::kPins) | kReply));
+    } else {
+      CHECK(failure_in(reply) == FailureCode::kInvalid);
+    }
+  }
+}
+
+TEST_CASE("a hello has time while its log is opened") {
+  ListenOptions options;
+  options.timeouts.first_message = 200ms;
+  ServerFixture fixture(options);
+  TestSocket socket(fixture.address());
+  {
+    const BusyWorkers busy(fixture.loop());
+    REQUIRE(socket.send(hello("acme", "rl_example")));
+    TestSocket silent(fixture.address());  // comes later, and its time ends later
+    CHECK(silent.receive_all().empty());
+  }
+  CHECK(receive(socket).header.kind == (std::uint16_t(Kind::kHello) | kReply));
+}
+
+TEST_CASE("what is given up counts as in flight until it is gone") {
+  ServerFixture fixture;
+  TestSocket socket(fixture.address());
+  greet(socket);
+  const BusyWorkers busy(fixture.loop());
+  SECTION("by number") {
+    fixture.loop().call([&] { fixture.server().limits.tenant_in_flight = 1; });
+    REQUIRE(socket.send(empty(Kind::kInfo, 2, 20)));
+  }
+  SECTION("by bytes") {
+    fixture.loop().call([&] { fixture.server().limits.tenant_body_bytes = kLongSpaces.size(); });
+    REQUIRE(socket.send(append(run_json("run_1") + kLongSpaces, 2, 20)));
+  }
+  CHECK(failure_in(receive(socket)) == FailureCode::kDeadline);
+  REQUIRE(socket.send(empty(Kind::kInfo, 3)));
+  CHECK(failure_in(receive(socket)) == FailureCode::kOverloaded);
+}
+
+TEST_CASE("questions are put off while the peer does not read answers, and what was done is told") {
+  ServerFixture fixture;
+  TestSocket socket(fixture.address());
+  greet(socket);
+  fixture.loop().call([&] { fixture.server().limits.connection_waiting_bytes = 10; });
+  REQUIRE(socket.send(empty(Kind::kInfo, 2)));
+  CHECK(failure_in(receive(socket)) == FailureCode::kOverloaded);
+  REQUIRE(socket.send(empty(Kind::kHideExpired, 3)));
+  CHECK(!receive(socket).is_failure());
+}
+
+TEST_CASE("who follows with a token that is revoked is told so, and follows nothing more") {
+  ServerFixture fixture;
+  const std::string reader = fixture.token("acme", Role::kRead);
+  TestSocket socket(fixture.address());
+  greet(socket, reader);
+  REQUIRE(socket.send(follow(2)));
+  CHECK(!receive(socket).is_failure());
+  must(fixture.tokens().revoke(fixture.tokens().list().back().id));
+  CHECK(failure_in(receive(socket)) == FailureCode::kUnauthenticated);  // within about a second
+}
+
+TEST_CASE("a filter or a follow with too many values is refused") {
+  ServerFixture fixture;
+  TestSocket socket(fixture.address());
+  greet(socket);
+  OutgoingMessage<wire::Count> count;
+  count->initFilter().initLabels(65);
+  REQUIRE(socket.send(count.frame(std::uint16_t(Kind::kCount), 2)));
+  CHECK(failure_in(receive(socket)) == FailureCode::kInvalid);
+  OutgoingMessage<wire::Follow> many;
+  many->initFlows(65);
+  REQUIRE(socket.send(many.frame(std::uint16_t(Kind::kFollow), 3)));
+  CHECK(failure_in(receive(socket)) == FailureCode::kInvalid);
+  OutgoingMessage<wire::Count> most;
+  most->initFilter().initLabels(64);
+  REQUIRE(socket.send(most.frame(std::uint16_t(Kind::kCount), 4)));
+  CHECK(!receive(socket).is_failure());
+}
+
+TEST_CASE("a tenant over its quota stores no paused run either, nor when its log was closed") {
+  ServerFixture fixture;
+  const auto log = fixture.connect();
+  must(log->save_paused(R"({"runId":"run_p","flowName":"f"})"));
+  TenantsOptions options;
+  options.log = keep_all();
+  options.max_bytes = 1;
+  options.idle_after = 0ms;
+  CHECK(fixture.tenants().set_options(options).empty());
+  CHECK(log->save_paused(R"({"runId":"run_q","flowName":"f"})").error().code ==
+        ErrorCode::DiskFull);
+  CHECK(log->complete_paused(run_json("run_p", "f")).error().code == ErrorCode::DiskFull);
+  while (fixture.tenants().opened("acme")) CHECK(fixture.tenants().tend().empty());
+  CHECK(log->append({run_json("run_1")}).error().code == ErrorCode::DiskFull);
 }

@@ -348,6 +348,25 @@ TEST_CASE("the loop runs posts in their order and finishes waiting work when it 
   CHECK(done == 4950);
 }
 
+TEST_CASE("one lane of work leaves a worker to the others, and lanes take turns", "[threads]") {
+  Loop loop(3);
+  std::promise<void> go, other_done;
+  const auto gate = go.get_future().share();
+  std::atomic<int> done{0};
+  for (int i = 0; i < 10; ++i) {
+    loop.work("greedy", [gate, &done] {
+      gate.wait();
+      ++done;
+    });
+  }
+  loop.work("modest", [&other_done] { other_done.set_value(); });
+  CHECK(other_done.get_future().wait_for(20s) == std::future_status::ready);
+  CHECK(loop.waiting_work() == 8);
+  go.set_value();
+  loop.stop();  // finishes what waits
+  CHECK(done == 10);
+}
+
 TEST_CASE("a timer rings at its time, repeats, and may destroy itself") {
   Loop loop(1);
   std::promise<void> rang;

@@ -43,7 +43,8 @@ std::string_view socket_kind_name(unsigned kind) {
       {Kind::kGetPolicy, "get_policy"},
       {Kind::kSetPolicy, "set_policy"},
       {Kind::kSweep, "sweep"},
-      {Kind::kHideExpired, "hide_expired"}};
+      {Kind::kHideExpired, "hide_expired"},
+      {Kind::kHidden, "hidden"}};
   return name_in(kNames, kind);
 }
 

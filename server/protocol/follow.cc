@@ -40,6 +40,7 @@ struct FollowClock::Follow {
   ProtocolServer& server;
   std::string tenant;
   std::uint64_t request_id;
+  InFlightPtr in_flight;
   FollowRequest request;
   std::uint64_t heartbeat_ms;
   std::uint64_t sent_at;
@@ -47,20 +48,19 @@ struct FollowClock::Follow {
 
   // Null when there is nobody to send to any more.
   Session* session() const {
-    Session* session = Session::of(connection.lock());
-    return session != nullptr && session->is_open(request_id) ? session : nullptr;
+    return in_flight->given_up ? nullptr : Session::of(connection.lock());
   }
 };
 
 FollowClock::FollowClock(Loop& loop) : loop_(loop) {}
 FollowClock::~FollowClock() = default;
 
-void FollowClock::add(Session& session, std::uint64_t request_id, FollowRequest request,
-                      std::uint32_t heartbeat_ms) {
+void FollowClock::add(Session& session, std::uint64_t request_id, InFlightPtr in_flight,
+                      FollowRequest request, std::uint32_t heartbeat_ms) {
   heartbeat_ms = std::max(heartbeat_ms == 0 ? kHeartbeatMs : heartbeat_ms, kLeastHeartbeatMs);
   auto follow = std::make_shared<Follow>(Follow{
       session.connection().weak_from_this(), session.server(), session.tenant(), request_id,
-      std::move(request), heartbeat_ms, loop_.now_ms()});
+      std::move(in_flight), std::move(request), heartbeat_ms, loop_.now_ms()});
   follows_.push_back(follow);
   look(follow);
   if (timer_) return;
@@ -88,13 +88,19 @@ bool FollowClock::has_news(const Follow& follow) {
 // Lets a worker read if there is news and the client takes what it is sent.
 void FollowClock::look(const std::shared_ptr<Follow>& follow) {
   Session* session = follow->session();
-  if (session == nullptr || follow->is_reading || session->connection().is_congested()) return;
+  if (session == nullptr) return;
+  if (!session->is_trusted()) {
+    return session->finish_with(follow->request_id,
+                                {FailureCode::kUnauthenticated, kNotTrusted});
+  }
+  if (follow->is_reading || session->connection().is_congested()) return;
   if (follow->has_read_all && !has_news(*follow)) {
     if (follow->server.loop.now_ms() - follow->sent_at < follow->heartbeat_ms) return;
     return on_read(follow, FollowedRuns{{}, follow->request.from, false});
   }
   follow->is_reading = true;
   follow->server.loop.work(
+      follow->tenant,
       [&tenants = follow->server.tenants, tenant = follow->tenant, request = follow->request] {
         return read_news(tenants, tenant, request);
       },

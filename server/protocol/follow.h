@@ -18,9 +18,10 @@ class FollowClock {
   explicit FollowClock(Loop& loop);
   ~FollowClock();
 
-  // Follows until the request is not open in its session any more. `request.from` 0: from now on.
-  void add(Session& session, std::uint64_t request_id, FollowRequest request,
-           std::uint32_t heartbeat_ms);
+  // Follows until the request is given up, or the session's token does not hold any more.
+  // `request.from` 0: from now on.
+  void add(Session& session, std::uint64_t request_id, InFlightPtr in_flight,
+           FollowRequest request, std::uint32_t heartbeat_ms);
 
  private:
   struct Follow;

@@ -11,8 +11,9 @@ namespace {
 static_assert(std::endian::native == std::endian::little, "headers are copied as they are");
 
 constexpr char kMagic[4] = {'R', 'L', 'G', 1};
-// What is kept for the next read; more was only needed for a large frame.
-constexpr std::size_t kKeptWords = 256;
+// What is kept for the next read, which brings as much at most; more was only needed for a large
+// frame.
+constexpr std::size_t kKeptWords = (64u << 10) / 8;
 
 struct Layout {
   char magic[4];
@@ -57,10 +58,7 @@ Expected<FrameHeader> read_frame_header(std::string_view bytes, std::uint32_t ma
 }
 
 void FrameReader::add(std::string_view bytes) {
-  if (at_ == size_) {
-    at_ = size_ = 0;
-    if (words_.size() > kKeptWords) std::vector<std::uint64_t>().swap(words_);
-  } else if (at_ > 0) {
+  if (at_ > 0) {
     std::memmove(words_.data(), rest().data(), size_ - at_);
     size_ -= at_;
     at_ = 0;
@@ -73,6 +71,11 @@ void FrameReader::add(std::string_view bytes) {
 
 Expected<bool> FrameReader::next(Frame& frame) {
   const std::string_view there = rest();
+  if (there.empty()) {
+    at_ = size_ = 0;
+    if (words_.size() > kKeptWords) std::vector<std::uint64_t>().swap(words_);
+    return false;
+  }
   if (there.size() < kFrameHeaderBytes) return false;
   const auto header = read_frame_header(there, max_body_bytes_);
   if (!header) return tl::unexpected(header.error());

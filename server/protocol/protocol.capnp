@@ -241,6 +241,8 @@ struct LogInfo {
   paused @8 :UInt64;
   incomplete @9 :Bool;
   problem @10 :Text;
+  archive @11 :Text;
+  archiveProblem @12 :Text;
 }
 
 # ---- paused runs ------------------------------------------------------------------------------
@@ -351,4 +353,6 @@ struct Swept {
   writtenBytes @8 :UInt64;
   measuredAt @9 :Int64;
   clockJumped @10 :Bool;
+  archivedRuns @11 :UInt64;
+  archivedBytes @12 :UInt64;
 }

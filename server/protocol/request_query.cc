@@ -13,11 +13,13 @@ namespace runlog {
 namespace {
 
 constexpr std::uint32_t kShortPage = 100;
+constexpr unsigned kShortFilter = 8;  // flows and labels, each of which is looked up
 // Of a group's name and what surrounds it: groups that are not asked for by number fit a reply.
 constexpr std::size_t kGroupBytes = 64;
 
 bool is_short_filter(wire::Filter::Reader filter) {
-  return !filter.hasErrorText() && !filter.hasFinishedFrom() && !filter.hasFinishedTo() &&
+  return filter.getFlows().size() + filter.getLabels().size() <= kShortFilter &&
+         !filter.hasErrorText() && !filter.hasFinishedFrom() && !filter.hasFinishedTo() &&
          !filter.hasStartedFrom() && !filter.hasStartedTo();
 }
 

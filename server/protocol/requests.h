@@ -24,6 +24,7 @@ struct RequestKind {
   Expected<std::string> (*answer)(const Question&);
   // Whether it is short enough for the loop's thread; null: never. May throw kj::Exception.
   bool (*is_short)(ReceivedMessage&);
+  bool stores = false;  // its body counts against the tenant's quota
 };
 
 // Null for an unknown kind, and for those that the session answers itself: hello, cancel, ping,

@@ -24,6 +24,11 @@ Role role_for(std::uint16_t kind, const RequestKind* request) {
   return kind == std::uint16_t(Kind::kAppend) ? Role::kAppend : Role::kRead;
 }
 
+// Its reply may be as long as they get, and it may be asked again.
+bool is_question(std::uint16_t kind) {
+  return role_for(kind, find_request(kind)) == Role::kRead;
+}
+
 bool is_special(std::uint16_t kind) {
   return kind == std::uint16_t(Kind::kHello) || kind == std::uint16_t(Kind::kCancel) ||
          kind == std::uint16_t(Kind::kPing) || kind == std::uint16_t(Kind::kAppend) ||
@@ -84,10 +89,11 @@ void Session::take_frames() {
     if (!*there) break;
     took = true;
     take(frame);
-    if (uv_hrtime() - turn_began > kTurnNs) continue_later();
+    if (state_ == State::kReady && uv_hrtime() - turn_began > kTurnNs) continue_later();
   }
   if (state_ != State::kReady) return;
-  if (!reader_.has_rest() || will_continue_) {
+  // A peer that takes its answers slowly is not late with what we do not read meanwhile.
+  if (!reader_.has_rest() || will_continue_ || connection_.is_congested()) {
     connection_.finish_within(std::nullopt);
     waits_for_rest_ = false;
   } else if (took || !waits_for_rest_) {
@@ -152,12 +158,7 @@ std::optional<Failure> Session::objection_to(const Frame& frame) {
   if (kind == std::uint16_t(Kind::kCancel) || kind == std::uint16_t(Kind::kPing))
     return std::nullopt;
   if (is_stopping_) return Failure{FailureCode::kClosed, "the server is stopping", kRetryMs};
-  const std::uint64_t now = server_.loop.now_ms();
-  if (now - granted_at_ > kTrustMs) {
-    if (!server_.tokens.holds(grant_, runlog::now_ms()))
-      return Failure{FailureCode::kUnauthenticated, "the token was revoked or has expired"};
-    granted_at_ = now;
-  }
+  if (!is_trusted()) return Failure{FailureCode::kUnauthenticated, kNotTrusted};
   if (!allows(grant_.role, role_for(kind, request))) {
     return Failure{FailureCode::kForbidden,
                    fmt::format("the role '{}' does not allow this, '{}' does",
@@ -170,12 +171,23 @@ std::optional<Failure> Session::objection_to(const Frame& frame) {
   if (load_->in_flight >= limits.tenant_in_flight)
     return Failure{FailureCode::kOverloaded, "the tenant has too many requests in flight",
                    kRetryMs};
+  if (load_->body_bytes >= limits.tenant_body_bytes)
+    return Failure{FailureCode::kOverloaded, "the tenant has too many bytes in flight", kRetryMs};
+  const std::uint64_t now = server_.loop.now_ms();
   const std::uint32_t wait_ms =
       std::max(rate_.wait_ms(limits.connection_bytes_per_second, now),
                load_->bytes.wait_ms(limits.tenant_bytes_per_second, now));
   if (wait_ms > 0)
     return Failure{FailureCode::kOverloaded, "more bytes a second than are allowed", wait_ms};
   return std::nullopt;
+}
+
+bool Session::is_trusted() {
+  const std::uint64_t now = server_.loop.now_ms();
+  if (now - granted_at_ <= kTrustMs) return true;
+  if (!server_.tokens.holds(grant_, runlog::now_ms())) return false;
+  granted_at_ = now;
+  return true;
 }
 
 void Session::dispatch(const Frame& frame, std::uint64_t began_ns) {
@@ -230,6 +242,12 @@ void Session::finish(std::uint64_t request_id, Expected<std::string> reply) {
   if (!reply) return finish_with(request_id, failure_of(reply.error()));
   const auto found = open_.find(request_id);
   if (found == open_.end()) return;
+  if (is_question(found->second.kind) &&
+      connection_.waiting_bytes() + reply->size() > server_.limits.connection_waiting_bytes) {
+    return finish_with(request_id, {FailureCode::kOverloaded,
+                                    "the connection has too many replies that are not read",
+                                    kRetryMs});
+  }
   server_.metrics.add(found->second.kind, false, micros_since(found->second.began_ns));
   forget(found);
   write(std::move(*reply));
@@ -246,9 +264,8 @@ void Session::finish_with(std::uint64_t request_id, const Failure& failure) {
 }
 
 void Session::forget(OpenRequests::iterator open) {
-  *open->second.given_up = true;
+  open->second.in_flight->given_up = true;
   open_.erase(open);
-  --load_->in_flight;
   --server_.metrics.in_flight;
 }
 

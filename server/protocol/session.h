@@ -23,6 +23,8 @@ namespace runlog {
 
 class FollowClock;
 
+inline constexpr const char* kNotTrusted = "the token was revoked or has expired";
+
 // What a server tells its log about a session, once.
 struct SessionReport {
   std::string peer, tenant, token_id;
@@ -74,10 +76,12 @@ class Session : public Protocol {
   const std::string& tenant() const { return grant_.tenant; }
   // One more reply to a request that stays open.
   void send_more(std::string frame);
-  // The last reply to a request. Nothing happens if it was answered, cancelled or given up.
+  // The last reply to a request that is open. Who comes late must look at InFlight::given_up first:
+  // the client may use the id again.
   void finish(std::uint64_t request_id, Expected<std::string> reply);
   void finish_with(std::uint64_t request_id, const Failure& failure);
-  bool is_open(std::uint64_t request_id) const { return open_.contains(request_id); }
+  // The token that the hello came with still holds. Looks at it again about once a second.
+  bool is_trusted();
 
  private:
   enum class State { kHello, kOpening, kReady, kClosing };
@@ -85,7 +89,7 @@ class Session : public Protocol {
     std::uint16_t kind = 0;
     std::uint64_t began_ns = 0;
     std::uint64_t deadline = 0;  // of the loop's clock, in milliseconds
-    std::shared_ptr<std::atomic<bool>> given_up;
+    InFlightPtr in_flight;
   };
   using OpenRequests = std::unordered_map<std::uint64_t, Open>;
   using Frame = FrameReader::Frame;
@@ -96,12 +100,13 @@ class Session : public Protocol {
   std::optional<Failure> objection_to(const Frame& frame);
   void dispatch(const Frame& frame, std::uint64_t began_ns);
   void say_hello(const Frame& frame);
+  void open_log(std::uint64_t request_id, Expected<Grant> grant);
   void welcome(std::uint64_t request_id, Expected<Grant> grant);
   void cancel(const Frame& frame, std::uint64_t began_ns);
   void follow(const Frame& frame, std::uint64_t began_ns);
   void append(const Frame& frame, std::uint64_t began_ns);
   void answer_on_worker(const RequestKind& kind, const Frame& frame, std::uint64_t began_ns);
-  void begin(const FrameHeader& header, std::uint64_t began_ns);
+  InFlightPtr begin(const Frame& frame, std::uint64_t began_ns);
   void on_deadlines();
   void reply_now(const FrameHeader& header, std::uint64_t began_ns, Expected<std::string> reply);
   void refuse(const FrameHeader& header, const Failure& failure);

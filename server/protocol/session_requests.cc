@@ -7,6 +7,7 @@
 #include "server/protocol/append_request.h"
 #include "server/protocol/follow.h"
 #include "server/protocol/session.h"
+#include "server/protocol/wire_query.h"
 #include "server/protocol/wire_value.h"
 #include "server/quantities.h"
 
@@ -36,16 +37,28 @@ class KeptBody {
 // Posts a reply to the session's loop. `log` may be its last holder, and goes there too.
 std::function<void(Expected<std::string>)> replies_to(Loop& loop, std::weak_ptr<Connection> where,
                                                       std::uint64_t request_id,
+                                                      InFlightPtr in_flight,
                                                       std::shared_ptr<Log> log) {
-  return [&loop, where = std::move(where), request_id, log = std::move(log)](
-             Expected<std::string> reply) mutable {
-    loop.post([where = std::move(where), request_id, log = std::move(log),
-               reply = std::move(reply)]() mutable {
+  return [&loop, where = std::move(where), request_id, in_flight = std::move(in_flight),
+          log = std::move(log)](Expected<std::string> reply) mutable {
+    loop.post([where = std::move(where), request_id, in_flight = std::move(in_flight),
+               log = std::move(log), reply = std::move(reply)]() mutable {
+      if (in_flight->given_up) return;
       const auto connection = where.lock();
       if (Session* session = Session::of(connection))
         session->finish(request_id, std::move(reply));
     });
   };
+}
+
+// The tenant's log, opened if it is not, if the tenant may store so much more. On a worker.
+Expected<std::shared_ptr<Log>> open_to_store(Tenants& tenants, const std::string& tenant,
+                                             std::size_t bytes) {
+  auto log = tenants.open(tenant);
+  if (!log) return log;
+  if (auto admitted = tenants.admit(tenant, bytes); !admitted)
+    return tl::unexpected(admitted.error());
+  return log;
 }
 
 }  // namespace
@@ -69,28 +82,42 @@ void Session::say_hello(const Frame& frame) {
   }
   state_ = State::kOpening;
   connection_.pause_reading();
+  connection_.finish_within(std::nullopt);  // the peer has done its part; the log may take its time
   const bool is_anonymous =
       token.empty() && server_.anonymous_tenant && connection_.is_local();
   Grant anonymous;
   anonymous.role = Role::kAdmin;
   anonymous.tenant = server_.anonymous_tenant.value_or("");
   server_.loop.work(
-      [&tokens = server_.tokens, &tenants = server_.tenants, tenant, token, is_anonymous,
-       anonymous]() -> Expected<Grant> {
+      [&tokens = server_.tokens, tenant, token, is_anonymous, anonymous]() -> Expected<Grant> {
         auto grant = is_anonymous ? Expected<Grant>(anonymous)
                                   : tokens.check(token, runlog::now_ms());
         if (grant && !tenant.empty() && grant->tenant != tenant)
           return fail(ErrorCode::InvalidArgument, "another tenant's");
-        if (!grant) return grant;
-        auto log = tenants.open(grant->tenant);
-        if (!log && log.error().code == ErrorCode::InvalidArgument)
-          return fail(ErrorCode::IoError, log.error().message);
-        return log ? grant : tl::unexpected(log.error());
+        return grant;
       },
       [alive = connection_.weak_from_this(), request_id](Expected<Grant> grant) {
         const auto connection = alive.lock();
         if (Session* session = Session::of(connection))
-          session->welcome(request_id, std::move(grant));
+          session->open_log(request_id, std::move(grant));
+      });
+}
+
+void Session::open_log(std::uint64_t request_id, Expected<Grant> grant) {
+  if (!grant) return welcome(request_id, std::move(grant));
+  const std::string tenant = grant->tenant;
+  server_.loop.work(
+      tenant,
+      [&tenants = server_.tenants, granted = std::move(*grant)]() -> Expected<Grant> {
+        auto log = tenants.open(granted.tenant);
+        if (!log && log.error().code == ErrorCode::InvalidArgument)
+          return fail(ErrorCode::IoError, log.error().message);
+        return log ? Expected<Grant>(granted) : tl::unexpected(log.error());
+      },
+      [alive = connection_.weak_from_this(), request_id](Expected<Grant> opened) {
+        const auto connection = alive.lock();
+        if (Session* session = Session::of(connection))
+          session->welcome(request_id, std::move(opened));
       });
 }
 
@@ -134,21 +161,23 @@ void Session::welcome(std::uint64_t request_id, Expected<Grant> grant) {
 
 // ---- requests that are answered later ------------------------------------------------------------
 
-void Session::begin(const FrameHeader& header, std::uint64_t began_ns) {
+InFlightPtr Session::begin(const Frame& frame, std::uint64_t began_ns) {
+  const FrameHeader& header = frame.header;
   const std::uint32_t wanted = header.deadline_ms == 0 ? server_.deadline_ms : header.deadline_ms;
   Open open{header.kind, began_ns,
             header.kind == std::uint16_t(Kind::kFollow)
                 ? UINT64_MAX
                 : server_.loop.now_ms() + std::min(wanted, kMaxDeadlineMs),
-            std::make_shared<std::atomic<bool>>(false)};
+            std::make_shared<InFlight>(load_, frame.body.size())};
   const std::uint64_t deadline = open.deadline;
+  InFlightPtr in_flight = open.in_flight;
   open_.emplace(header.request_id, std::move(open));
-  ++load_->in_flight;
   ++server_.metrics.in_flight;
-  if (deadline >= deadlines_set_to_) return;
+  if (deadline >= deadlines_set_to_) return in_flight;
   if (!deadlines_) deadlines_ = std::make_unique<Timer>(server_.loop, [this] { on_deadlines(); });
   deadlines_set_to_ = deadline;
   deadlines_->start(std::chrono::milliseconds(deadline - server_.loop.now_ms()));
+  return in_flight;
 }
 
 void Session::on_deadlines() {
@@ -167,44 +196,52 @@ void Session::on_deadlines() {
 
 void Session::answer_on_worker(const RequestKind& kind, const Frame& frame,
                                std::uint64_t began_ns) {
-  begin(frame.header, began_ns);
+  const InFlightPtr in_flight = begin(frame, began_ns);
   const std::uint64_t id = frame.header.request_id;
   server_.loop.work(
+      grant_.tenant,
       [&tenants = server_.tenants, &kind, tenant = grant_.tenant, body = KeptBody(frame.body), id,
-       given_up = open_.at(id).given_up]() -> Expected<std::string> {
-        if (*given_up) return fail(ErrorCode::Closed, "nobody waits for it");
-        auto log = tenants.open(tenant);
+       in_flight]() -> Expected<std::string> {
+        if (in_flight->given_up) return fail(ErrorCode::Closed, "nobody waits for it");
+        auto log = kind.stores ? open_to_store(tenants, tenant, body.get().size())
+                               : tenants.open(tenant);
         if (!log) return tl::unexpected(log.error());
         ReceivedMessage message(body.get());
         return answer(kind, {**log, message, id});
       },
-      [alive = connection_.weak_from_this(), id](Expected<std::string> reply) {
+      [alive = connection_.weak_from_this(), id, in_flight](Expected<std::string> reply) {
+        if (in_flight->given_up) return;
         const auto connection = alive.lock();
         if (Session* session = Session::of(connection)) session->finish(id, std::move(reply));
       });
 }
 
 void Session::append(const Frame& frame, std::uint64_t began_ns) {
-  if (auto admitted = server_.tenants.admit(grant_.tenant, frame.body.size()); !admitted)
-    return refuse(frame.header, failure_of(admitted.error()));
   const std::uint64_t id = frame.header.request_id;
   auto log = server_.tenants.opened(grant_.tenant);
   if (log && frame.body.size() <= kShortAppendBytes) {
-    begin(frame.header, began_ns);
+    if (auto admitted = server_.tenants.admit(grant_.tenant, frame.body.size()); !admitted)
+      return refuse(frame.header, failure_of(admitted.error()));
+    auto in_flight = begin(frame, began_ns);
     ReceivedMessage message(frame.body);
     Log& to = *log;
     append_runs(to, message, id,
-                replies_to(server_.loop, connection_.weak_from_this(), id, std::move(log)));
+                replies_to(server_.loop, connection_.weak_from_this(), id, std::move(in_flight),
+                           std::move(log)));
     return;
   }
-  begin(frame.header, began_ns);
-  server_.loop.work([&loop = server_.loop, &tenants = server_.tenants, tenant = grant_.tenant,
-                     body = KeptBody(frame.body), id, where = connection_.weak_from_this()] {
-    auto opened = tenants.open(tenant);
-    if (!opened) return replies_to(loop, where, id, nullptr)(tl::unexpected(opened.error()));
+  server_.loop.work(grant_.tenant, [&loop = server_.loop, &tenants = server_.tenants,
+                                    tenant = grant_.tenant, body = KeptBody(frame.body), id,
+                                    where = connection_.weak_from_this(),
+                                    in_flight = begin(frame, began_ns)] {
+    if (in_flight->given_up) return;
+    auto opened = open_to_store(tenants, tenant, body.get().size());
+    if (!opened) {
+      return replies_to(loop, where, id, in_flight, nullptr)(tl::unexpected(opened.error()));
+    }
     Log& to = **opened;
     ReceivedMessage message(body.get());
-    auto done = replies_to(loop, where, id, std::move(*opened));
+    auto done = replies_to(loop, where, id, in_flight, std::move(*opened));
     try {
       append_runs(to, message, id, done);
     } catch (const kj::Exception& unsound) {
@@ -217,12 +254,16 @@ void Session::append(const Frame& frame, std::uint64_t began_ns) {
 void Session::follow(const Frame& frame, std::uint64_t began_ns) {
   ReceivedMessage message(frame.body);
   const auto in = message.root<wire::Follow>();
+  if (in.getFlows().size() > kMostFilterValues) {
+    return refuse(frame.header, {FailureCode::kInvalid,
+                                 fmt::format("{} flows are over the limit of {}",
+                                             in.getFlows().size(), kMostFilterValues)});
+  }
   FollowRequest request;
   request.from = in.getFrom();
   for (const auto flow : in.getFlows()) request.flows.emplace_back(text_of(flow));
-  begin(frame.header, began_ns);
-  server_.follow_clock->add(*this, frame.header.request_id, std::move(request),
-                            in.getHeartbeatMs());
+  server_.follow_clock->add(*this, frame.header.request_id, begin(frame, began_ns),
+                            std::move(request), in.getHeartbeatMs());
 }
 
 void Session::cancel(const Frame& frame, std::uint64_t began_ns) {

@@ -51,6 +51,8 @@ void write(const LogInfo& info, wire::LogInfo::Builder out) {
   out.setPaused(info.paused);
   out.setIncomplete(info.incomplete);
   RUNLOG_SET_TEXT(out, Problem, info.problem);
+  RUNLOG_SET_TEXT(out, Archive, info.archive);
+  RUNLOG_SET_TEXT(out, ArchiveProblem, info.archive_problem);
 }
 
 LogInfo read_log_info(wire::LogInfo::Reader in) {
@@ -72,6 +74,8 @@ LogInfo read_log_info(wire::LogInfo::Reader in) {
   info.paused = in.getPaused();
   info.incomplete = in.getIncomplete();
   info.problem = RUNLOG_GET_TEXT(in, Problem);
+  info.archive = RUNLOG_GET_TEXT(in, Archive);
+  info.archive_problem = RUNLOG_GET_TEXT(in, ArchiveProblem);
   return info;
 }
 
@@ -174,6 +178,8 @@ void write(const SweepReport& report, wire::Swept::Builder out) {
   out.setWrittenBytes(report.written_bytes);
   out.setMeasuredAt(report.measured_at);
   out.setClockJumped(report.clock_jumped);
+  out.setArchivedRuns(report.archived_runs);
+  out.setArchivedBytes(report.archived_bytes);
 }
 
 SweepReport read_sweep(wire::Swept::Reader in) {
@@ -189,6 +195,8 @@ SweepReport read_sweep(wire::Swept::Reader in) {
   report.written_bytes = in.getWrittenBytes();
   report.measured_at = in.getMeasuredAt();
   report.clock_jumped = in.getClockJumped();
+  report.archived_runs = in.getArchivedRuns();
+  report.archived_bytes = in.getArchivedBytes();
   return report;
 }
 

@@ -1,5 +1,7 @@
 #include "server/protocol/wire_query.h"
 
+#include <algorithm>
+
 #include <fmt/format.h>
 
 #include "log/stored_text.h"
@@ -64,6 +66,13 @@ void write(const Filter& filter, wire::Filter::Builder out) {
 }
 
 Expected<Filter> read_filter(wire::Filter::Reader in) {
+  const unsigned most =
+      std::max({in.getFlows().size(), in.getStatuses().size(), in.getLabels().size()});
+  if (most > kMostFilterValues) {
+    return fail(ErrorCode::InvalidArgument,
+                fmt::format("a filter with {} flows, statuses or labels is over the limit of {}",
+                            most, kMostFilterValues));
+  }
   Filter filter;
   for (const auto flow : in.getFlows()) filter.flows.emplace_back(text_of(flow));
   for (const std::uint8_t number : in.getStatuses()) {

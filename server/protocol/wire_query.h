@@ -7,8 +7,11 @@
 
 namespace runlog {
 
+// Of a filter's flows, of its statuses and of its labels; also of the flows of a Follow.
+inline constexpr unsigned kMostFilterValues = 64;
+
 void write(const Filter& filter, wire::Filter::Builder out);
-// Errors: InvalidArgument (a status that there is none of).
+// Errors: InvalidArgument (a status that there is none of; more values than kMostFilterValues).
 Expected<Filter> read_filter(wire::Filter::Reader in);
 
 void write(const ListRequest& request, wire::ListRuns::Builder out);

@@ -105,7 +105,7 @@ void Connection::resume_reading() {
 void Connection::update_reading() {
   const bool shakes_hands = tls_ && !tls_->is_open();
   const bool wanted =
-      !is_closing_ && !has_ended_ && !is_congested() &&
+      !is_closing_ && !has_ended_ && (settings_.reads_always || !is_congested()) &&
       (shakes_hands || (closes_after_writing_ ? is_half_closed_ : !is_paused_));
   if (wanted == is_reading_ || is_closing_) return;
   is_reading_ = wanted;
@@ -194,6 +194,7 @@ void Connection::schedule_flush() {
 void Connection::flush() {
   if (is_closing_ || is_writing_) return;
   if (tls_ && !tls_->seal(queued_, sealed_)) return fail_tls();
+  if (tls_ && queued_.empty()) empty(queued_);  // what it had stands in sealed_
   std::string& out = tls_ ? sealed_ : queued_;
   if (out.empty()) return queued_.empty() ? after_flush() : void();  // until hands are shaken
   uv_buf_t buffer = uv_buf_init(out.data(), unsigned(out.size()));

@@ -68,7 +68,7 @@ struct ConnectionTimeouts {
 
 class Connection : public std::enable_shared_from_this<Connection> {
  public:
-  // Nothing is read while more than this waits to be written.
+  // Nothing is read while more than this waits to be written; a Connector's connection reads on.
   static constexpr std::size_t kCongestedBytes = 64u << 10;
 
   // Queues bytes. They leave at the end of the loop's turn, together with whatever else is written
@@ -122,6 +122,8 @@ class Connection : public std::enable_shared_from_this<Connection> {
     std::function<void(Connection&)> on_gone;  // after Protocol::on_closed
     std::shared_ptr<const TlsContext> tls;     // null: none
     std::string tls_host;                      // see TlsStream
+    // Of one side of every two: if neither read while it has much to write, both would wait.
+    bool reads_always = false;
   };
   // With a handle that is not connected; begin() follows when it is, or close().
   Connection(Loop& loop, Address::Kind kind, Settings settings);

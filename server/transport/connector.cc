@@ -64,7 +64,7 @@ void Connector::try_next(const std::shared_ptr<Attempt>& attempt) {
   attempt->connection = Connection::make(
       attempt->loop, attempt->address.kind,
       {attempt->timeouts, std::make_shared<TransportCounters>(), nullptr,
-       attempt->tls, attempt->address.host});
+       attempt->tls, attempt->address.host, true});
   attempt->request.data = attempt.get();
   const auto connected = [](uv_connect_t* request, int status) {
     static_cast<Attempt*>(request->data)->on_connected(status);

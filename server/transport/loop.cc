@@ -1,5 +1,6 @@
 #include "server/transport/loop.h"
 
+#include <algorithm>
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
@@ -27,7 +28,7 @@ void block_broken_pipes() {
 
 }  // namespace
 
-Loop::Loop(unsigned workers) : read_buffer_(kReadBytes) {
+Loop::Loop(unsigned workers) : read_buffer_(kReadBytes), worker_count_(workers) {
   require(uv_loop_init(&loop_), "the event loop could not be made");
   loop_.data = this;
   require(uv_async_init(&loop_, &async_,
@@ -62,18 +63,29 @@ void Loop::post(std::function<void()> task) {
   if (posted_.size() == 1) uv_async_send(&async_);  // else the loop was woken already
 }
 
-void Loop::work(std::function<void()> task) {
-  {
-    const std::lock_guard lock(work_mutex_);
-    if (work_ends_) return;
-    work_.push_back(std::move(task));
-  }
+void Loop::work(const std::string& lane, std::function<void()> task) {
+  const std::lock_guard lock(work_mutex_);
+  if (work_ends_) return;
+  const auto entry = lanes_.try_emplace(lane).first;
+  entry->second.most_at_work =
+      lane.empty() ? worker_count_ : std::max(worker_count_ - 1, 1u);
+  entry->second.waiting.push_back(std::move(task));
+  ++waiting_work_;
+  let_work(entry);
+}
+
+// Lets a worker take the lane's next task, unless enough of them are at work for it.
+void Loop::let_work(Lanes::iterator entry) {
+  Lane& lane = entry->second;
+  if (lane.is_next || lane.waiting.empty() || lane.at_work >= lane.most_at_work) return;
+  lane.is_next = true;
+  next_.push_back(entry);
   work_there_.notify_one();
 }
 
 std::size_t Loop::waiting_work() const {
   const std::lock_guard lock(work_mutex_);
-  return work_.size();
+  return waiting_work_;
 }
 
 void Loop::run_posted() {
@@ -101,16 +113,27 @@ void Loop::run() {
 
 void Loop::run_worker() {
   block_broken_pipes();
+  std::unique_lock lock(work_mutex_);
   for (;;) {
-    std::function<void()> task;
-    {
-      std::unique_lock lock(work_mutex_);
-      work_there_.wait(lock, [this] { return work_ends_ || !work_.empty(); });
-      if (work_.empty()) return;
-      task = std::move(work_.front());
-      work_.pop_front();
-    }
+    // At the end, whoever is at work for a lane takes what waits in it too.
+    work_there_.wait(lock, [this] { return work_ends_ || !next_.empty(); });
+    if (next_.empty()) return;
+    const auto entry = next_.front();
+    next_.pop_front();
+    Lane& lane = entry->second;
+    lane.is_next = false;
+    std::function<void()> task = std::move(lane.waiting.front());
+    lane.waiting.pop_front();
+    --waiting_work_;
+    ++lane.at_work;
+    let_work(entry);
+    lock.unlock();
     task();
+    task = nullptr;  // not while the lock is held: it may be the last to hold a log
+    lock.lock();
+    --lane.at_work;
+    let_work(entry);
+    if (lane.at_work == 0 && !lane.is_next) lanes_.erase(entry);
   }
 }
 

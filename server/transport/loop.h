@@ -8,13 +8,16 @@
 #include <uv.h>
 
 #include <chrono>
+#include <concepts>
 #include <condition_variable>
 #include <cstdint>
 #include <deque>
 #include <functional>
 #include <future>
+#include <map>
 #include <memory>
 #include <mutex>
+#include <string>
 #include <thread>
 #include <utility>
 #include <vector>
@@ -35,12 +38,19 @@ class Loop {
   // Runs `task` on the loop, in the order of the posts. Any thread. After stop() it is dropped.
   void post(std::function<void()> task);
 
-  // Runs `task` on a worker. Any thread. After stop() it is dropped.
-  void work(std::function<void()> task);
+  // Runs `task` on a worker. Any thread. After stop() it is dropped. Tasks stand in lanes, which
+  // take turns; the lane of one tenant leaves a worker to the others, however much it has to do.
+  // The lane "" is nobody's, for what is short, and has no such limit.
+  void work(const std::string& lane, std::function<void()> task);
+  void work(std::function<void()> task) { work(std::string(), std::move(task)); }
   // The same, then `done` with its result on the loop.
-  template <typename Task, typename Done>
+  template <std::invocable Task, typename Done>
   void work(Task task, Done done) {
-    work([this, task = std::move(task), done = std::move(done)]() mutable {
+    work(std::string(), std::move(task), std::move(done));
+  }
+  template <typename Task, typename Done>
+  void work(const std::string& lane, Task task, Done done) {
+    work(lane, [this, task = std::move(task), done = std::move(done)]() mutable {
       using Result = decltype(task());
       auto result = std::make_shared<Result>(task());
       post([done = std::move(done), result]() mutable { done(std::move(*result)); });
@@ -92,12 +102,24 @@ class Loop {
   std::vector<std::function<void()>> posted_;
   bool is_stopped_ = false;
 
+  struct Lane {
+    unsigned most_at_work = 1;
+    unsigned at_work = 0;  // workers
+    bool is_next = false;  // stands in next_
+    std::deque<std::function<void()>> waiting;
+  };
+  using Lanes = std::map<std::string, Lane>;
+  void let_work(Lanes::iterator lane);
+
   mutable std::mutex work_mutex_;
   std::condition_variable work_there_;
-  std::deque<std::function<void()>> work_;
+  Lanes lanes_;  // those that have something to do
+  std::deque<Lanes::iterator> next_;  // those a worker may take from
+  std::size_t waiting_work_ = 0;
   bool work_ends_ = false;
 
   std::thread thread_;
+  const unsigned worker_count_;
   std::vector<std::thread> workers_;
 };
 
