@@ -4,7 +4,10 @@
 #include <cstring>
 #include <deque>
 #include <future>
+#include <map>
 #include <random>
+
+#include <fmt/format.h>
 
 #include "server/client/client_session.h"
 #include "server/transport/connector.h"
@@ -14,6 +17,7 @@ namespace runlog {
 namespace {
 
 constexpr std::uint32_t kFirstPauseMs = 50, kLongestPauseMs = 5'000;
+constexpr std::int64_t kMostDeadlineMs = 600'000;  // that the protocol allows
 constexpr std::chrono::milliseconds kLook{25};  // for requests that have waited too long
 
 // Doubles, and is spread, so that many clients do not come back at the same moment.
@@ -74,7 +78,7 @@ struct Client::Impl {
           if (is_closing) session->close();
           return session;
         },
-        [this, slot](Error why) { on_gone(slot, {}, std::move(why), false); });
+        [this, slot](Error why) { on_gone(slot, {}, std::move(why), Gone::kNeverThere); });
     ++connecting;
   }
 
@@ -93,40 +97,54 @@ struct Client::Impl {
             },
             [this, slot](ClientSession&, std::vector<ClientRequestPtr> lost, Error why,
                          bool is_final) {
-              on_gone(slot, std::move(lost), std::move(why), is_final);
+              on_gone(slot, std::move(lost), std::move(why),
+                      is_final ? Gone::kForGood : Gone::kForNow);
             }};
   }
 
-  void on_gone(std::size_t slot, std::vector<ClientRequestPtr> lost, Error why, bool is_final) {
+  // A connection that was not made, or was lost; for good: a server that refuses what we say.
+  enum class Gone { kNeverThere, kForNow, kForGood };
+
+  void on_gone(std::size_t slot, std::vector<ClientRequestPtr> lost, Error why, Gone how) {
     sessions[slot] = nullptr;
     --connecting;
+    last_error = std::move(why);
+    put_back(lost);
+    if (is_closing) {
+      if (connecting == 0) all_gone->set_value();
+      return;
+    }
+    // Whoever names a wrong address wants to know at once; later, a server may come back.
+    if (on_first && (how != Gone::kForNow || loop.now_ms() >= first_until))
+      std::exchange(on_first, nullptr)(tl::unexpected(last_error));
+    if (how == Gone::kForGood) fail_all(last_error);
+    reconnects.emplace(loop.now_ms() + pause_ms(failed_connects++), slot);
+    pump();
+  }
+
+  // Requests that were lost with their connection, in their order before all others.
+  void put_back(const std::vector<ClientRequestPtr>& lost) {
+    std::vector<ClientRequestPtr> again;
     for (const ClientRequestPtr& request : lost) {
       if (is_closing) {
         request->done(fail(ErrorCode::Closed, "the client was closed"));
       } else if (request->on_reply) {
-        request->done(tl::unexpected(why));
-      } else if (request->kind == Kind::kPausedClaim) {
+        request->done(tl::unexpected(last_error));
+      } else if (!request->is_idempotent()) {
         request->done(fail(ErrorCode::OutcomeUnknown,
                            "the connection was lost; the claim may have been made: " +
-                               why.message));
+                               last_error.message));
       } else {
-        waiting.push_front(request);
+        again.push_back(request);
       }
     }
-    last_error = std::move(why);
-    if (is_closing) {
-      if (connecting == 0 && all_gone) all_gone->set_value();
-      return;
-    }
-    // Whoever names a wrong address wants to know at once; later, a server may come back.
-    if (on_first) std::exchange(on_first, nullptr)(tl::unexpected(last_error));
-    while (is_final && !waiting.empty()) fail_first(last_error);
-    after(pause_ms(failed_connects++), [this, slot] { connect(slot); });
+    waiting.insert(waiting.begin(), again.begin(), again.end());
   }
 
   // ---- requests ----
 
   void add(const ClientRequestPtr& request) {
+    if (is_closing) return request->done(fail(ErrorCode::Closed, "the client was closed"));
     request->give_up_at = loop.now_ms() + std::uint64_t(options.patience.count());
     waiting.push_back(request);
     pump();
@@ -150,42 +168,49 @@ struct Client::Impl {
     const std::uint32_t pause = std::max(after_ms, pause_ms(request->attempts));
     if (is_closing || loop.now_ms() + pause > request->give_up_at)
       return request->done(tl::unexpected(std::move(why)));
-    after(pause, [this, request] {
-      waiting.push_back(request);
-      pump();
-    });
+    later.emplace(loop.now_ms() + pause, request);
   }
 
-  void fail_first(const Error& why) {
-    const ClientRequestPtr request = std::move(waiting.front());
-    waiting.pop_front();
-    request->done(tl::unexpected(why));
+  // Those that wait now; whoever is told may send more.
+  void fail_all(const Error& why) {
+    std::deque<ClientRequestPtr> failed;
+    failed.swap(waiting);
+    for (const auto& [at, request] : std::exchange(later, {})) failed.push_back(request);
+    for (const ClientRequestPtr& request : failed) request->done(tl::unexpected(why));
   }
 
-  // Requests wait in the order in which their patience ends, all but those that are sent again.
   void on_look() {
     const std::uint64_t now = loop.now_ms();
-    std::deque<ClientRequestPtr> late;
-    std::erase_if(waiting, [&](const ClientRequestPtr& request) {
-      if (request->give_up_at > now) return false;
-      late.push_back(request);
-      return true;
-    });
-    for (const ClientRequestPtr& request : late) request->done(tl::unexpected(last_error));
-    for (auto timer = timers.begin(); timer != timers.end();) {
-      if (timer->at > now) {
-        ++timer;
-        continue;
-      }
-      const auto task = std::move(timer->task);
-      timer = timers.erase(timer);
-      task();
-      timer = timers.begin();  // the task may have added some
+    give_up(now);
+    for (; !later.empty() && later.begin()->first <= now; later.erase(later.begin()))
+      waiting.push_back(later.begin()->second);
+    while (!reconnects.empty() && reconnects.begin()->first <= now) {
+      const std::size_t slot = reconnects.begin()->second;
+      reconnects.erase(reconnects.begin());
+      connect(slot);
     }
+    pump();
   }
 
-  void after(std::uint32_t ms, std::function<void()> task) {
-    timers.push_back({loop.now_ms() + ms, std::move(task)});
+  void give_up(std::uint64_t now) {
+    std::vector<ClientRequestPtr> unsent;
+    std::erase_if(waiting, [&](const ClientRequestPtr& request) {
+      if (request->give_up_at > now) return false;
+      unsent.push_back(request);
+      return true;
+    });
+    std::vector<ClientRequestPtr> unanswered;
+    for (ClientSession* session : sessions) {
+      if (session == nullptr) continue;
+      for (ClientRequestPtr& request : session->take_late(now))
+        unanswered.push_back(std::move(request));
+    }
+    for (const ClientRequestPtr& request : unsent) request->done(tl::unexpected(last_error));
+    for (const ClientRequestPtr& request : unanswered) {
+      request->done(fail(ErrorCode::OutcomeUnknown,
+                         fmt::format("the server has not answered within {} ms",
+                                     options.patience.count())));
+    }
   }
 
   // ---- the end ----
@@ -196,8 +221,8 @@ struct Client::Impl {
       is_closing = true;
       look.reset();
       all_gone = &gone;
-      timers.clear();
-      while (!waiting.empty()) fail_first({ErrorCode::Closed, "the client was closed"});
+      reconnects.clear();
+      fail_all({ErrorCode::Closed, "the client was closed"});
       for (ClientSession* session : sessions)
         if (session != nullptr) session->close();
       if (connecting == 0) gone.set_value();
@@ -212,14 +237,14 @@ struct Client::Impl {
   std::size_t connecting = 0;            // sessions, and attempts to get one
   std::uint32_t failed_connects = 0;
   std::deque<ClientRequestPtr> waiting;
-  struct Later {
-    std::uint64_t at;
-    std::function<void()> task;
-  };
-  std::vector<Later> timers;
+  // By when, of the loop's clock in milliseconds: requests that the server put off, and slots that
+  // are to have a connection again.
+  std::multimap<std::uint64_t, ClientRequestPtr> later;
+  std::multimap<std::uint64_t, std::size_t> reconnects;
   std::unique_ptr<Timer> look;
   Error last_error{ErrorCode::IoError, "there is no connection"};
   std::function<void(Expected<void>)> on_first;
+  std::uint64_t first_until = 0;
   bool is_closing = false;
   std::promise<void>* all_gone = nullptr;
 };
@@ -233,6 +258,7 @@ Expected<std::unique_ptr<Client>> Client::connect(ClientOptions options) {
   Impl& impl = *client->impl_;
   std::promise<Expected<void>> first;
   impl.loop.call([&] {
+    impl.first_until = impl.loop.now_ms() + std::uint64_t(impl.options.patience.count());
     impl.on_first = [&first](Expected<void> result) { first.set_value(std::move(result)); };
     impl.look = std::make_unique<Timer>(impl.loop, [&impl] { impl.on_look(); });
     impl.look->start(kLook, kLook);
@@ -245,7 +271,10 @@ Expected<std::unique_ptr<Client>> Client::connect(ClientOptions options) {
 void Client::send(Kind kind, MessageSpace& message, Done done) {
   auto request = std::make_shared<ClientRequest>();
   request->kind = kind;
-  request->frame = message.frame(std::uint16_t(kind), 0);
+  // The server's deadline of its own may be shorter than our patience.
+  request->frame = message.frame(
+      std::uint16_t(kind), 0, std::uint32_t(std::clamp<std::int64_t>(
+                                  impl_->options.patience.count(), 1, kMostDeadlineMs)));
   request->done = std::move(done);
   if (request->frame.size() - kFrameHeaderBytes > kMaxRequestBytes) {
     return request->done(fail(ErrorCode::TooLarge, "the request is over the limit of 1 MiB"));

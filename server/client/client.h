@@ -23,7 +23,7 @@ struct ClientOptions {
   std::string token;    // empty: anonymous
   std::shared_ptr<const TlsContext> tls;  // null: without TLS
   unsigned connections = 1;
-  // How long a request is tried, connecting again and sending again included.
+  // How long a request is tried: waiting for its reply, connecting again and sending again included.
   std::chrono::milliseconds patience{30'000};
   std::string name = "runlog";  // for the server's log
 };
@@ -43,7 +43,8 @@ class Reply {
 class Client {
  public:
   // Connects and says hello. Errors: NotFound (no such host, no such tenant); InvalidArgument (the
-  // token is refused); IoError (nobody answers).
+  // token is refused); IoError (nobody listens there); Busy, IoError (a server that takes connections
+  // and drops them, or is overloaded, is tried again until the patience is over).
   static Expected<std::unique_ptr<Client>> connect(ClientOptions options);
   // Gives up what is in flight: it fails with Closed.
   ~Client();
@@ -55,7 +56,7 @@ class Client {
   // Sends a request. `done` is called once, on the client's own thread, and must not block. A
   // request that was lost with its connection, or that the server could not take, is sent again,
   // except for a claim. Errors: the server's (see error_of); IoError (no connection within the
-  // patience); OutcomeUnknown (a claim that was lost); Closed.
+  // patience); OutcomeUnknown (a claim that was lost; no reply within the patience); Closed.
   using Done = std::function<void(Expected<Reply>)>;
   void send(Kind kind, MessageSpace& message, Done done);
   // The same, waiting for the reply. Not on the client's own thread.

@@ -27,6 +27,12 @@ bool is_worth_a_retry(FailureCode code) {
          code == FailureCode::kClosed;
 }
 
+// Sent again, it does no harm. A claim may have been made, and would be lost to itself then.
+bool may_send_again(const ClientRequest& request, FailureCode code) {
+  if (request.on_reply) return false;
+  return request.is_idempotent() ? is_worth_a_retry(code) : code == FailureCode::kOverloaded;
+}
+
 }  // namespace
 
 ClientSession::ClientSession(Connection& connection, const ClientOptions& options, Events events)
@@ -46,6 +52,25 @@ void ClientSession::send(const ClientRequestPtr& request) {
   open_.emplace(id, request);
   std::memcpy(request->frame.data() + kIdOffset, &id, sizeof id);
   connection_.write(request->frame);
+}
+
+void ClientSession::cancel(std::uint64_t request_id) {
+  OutgoingMessage<wire::Cancel> cancel;
+  cancel->setRequestId(request_id);
+  connection_.write(cancel.frame(std::uint16_t(Kind::kCancel), next_id_++));
+  open_.erase(request_id);
+}
+
+std::vector<ClientRequestPtr> ClientSession::take_late(std::uint64_t now) {
+  std::vector<std::uint64_t> ids;
+  std::vector<ClientRequestPtr> late;
+  for (const auto& [id, request] : open_) {
+    if (request->on_reply || request->give_up_at > now) continue;
+    ids.push_back(id);
+    late.push_back(request);
+  }
+  for (const std::uint64_t id : ids) cancel(id);
+  return late;
 }
 
 void ClientSession::on_bytes(std::string_view bytes) {
@@ -85,29 +110,28 @@ void ClientSession::take(const FrameReader::Frame& frame) {
     const ReadFailure failure = read_failure(frame.body);
     return end_with(error_of(failure.code, failure.message), false);
   }
+  // Whoever is told of the reply may send more, and that changes open_.
   const ClientRequestPtr request = found->second;
+  const std::uint64_t id = frame.header.request_id;
   if (frame.header.kind == kReply) {
-    open_.erase(found);
+    open_.erase(id);
     return take_failure(request, frame.body);
   }
   if (frame.header.kind != (std::uint16_t(request->kind) | kReply))
     return end_with({ErrorCode::InvalidArgument, "the server answered another question"}, true);
   if (request->on_reply) {
     if (request->on_reply(Reply(frame.body))) return;
-    OutgoingMessage<wire::Cancel> cancel;
-    cancel->setRequestId(frame.header.request_id);
-    connection_.write(cancel.frame(std::uint16_t(Kind::kCancel), next_id_++));
-    open_.erase(found);
+    cancel(id);
     return events_.answered(request, fail(ErrorCode::Closed, "not followed any more"));
   }
-  open_.erase(found);
+  open_.erase(id);
   events_.answered(request, Reply(frame.body));
 }
 
 void ClientSession::take_failure(const ClientRequestPtr& request, std::span<const std::byte> body) {
   ReadFailure failure = read_failure(body);
   Error error = error_of(failure.code, std::move(failure.message));
-  if (is_worth_a_retry(failure.code) && !request->on_reply)
+  if (may_send_again(*request, failure.code))
     return events_.put_off(request, std::move(error), failure.retry_after_ms);
   events_.answered(request, tl::unexpected(std::move(error)));
 }

@@ -3,9 +3,9 @@
 
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
 #include <string>
-#include <unordered_map>
 
 #include "server/client/client.h"
 #include "server/protocol/frame.h"
@@ -21,6 +21,8 @@ struct ClientRequest {
   std::uint32_t attempts = 0;
   Client::Done done;
   std::function<bool(const Reply&)> on_reply;  // of a follow
+
+  bool is_idempotent() const { return kind != Kind::kPausedClaim; }
 };
 using ClientRequestPtr = std::shared_ptr<ClientRequest>;
 
@@ -33,7 +35,8 @@ class ClientSession : public Protocol {
     std::function<void(const ClientRequestPtr&, Expected<Reply>)> answered;
     // The server could not take the request now; it may be sent again after a while.
     std::function<void(const ClientRequestPtr&, Error, std::uint32_t retry_after_ms)> put_off;
-    // The connection is gone, and with it the replies to `lost`.
+    // The connection is gone, and with it the replies to `lost`, which are in the order in which they
+    // were sent. `is_final`: to come again changes nothing.
     std::function<void(ClientSession&, std::vector<ClientRequestPtr> lost, Error why,
                        bool is_final)> gone;
   };
@@ -44,6 +47,8 @@ class ClientSession : public Protocol {
   std::size_t in_flight() const { return open_.size(); }
   void send(const ClientRequestPtr& request);
   void close() { connection_.close(); }
+  // Cancels the requests whose time is over by `now`, but not a follow that has begun.
+  std::vector<ClientRequestPtr> take_late(std::uint64_t now);
 
   void on_bytes(std::string_view bytes) override;
   void on_closed() override;
@@ -51,6 +56,7 @@ class ClientSession : public Protocol {
  private:
   void take(const FrameReader::Frame& frame);
   void take_hello(const FrameReader::Frame& frame);
+  void cancel(std::uint64_t request_id);
   void take_failure(const ClientRequestPtr& request, std::span<const std::byte> body);
   void end_with(Error why, bool is_final);
 
@@ -59,7 +65,7 @@ class ClientSession : public Protocol {
   bool is_ready_ = false, is_final_ = false;
   std::uint32_t max_in_flight_ = 0;
   std::uint64_t next_id_ = 2;  // the hello has 1
-  std::unordered_map<std::uint64_t, ClientRequestPtr> open_;
+  std::map<std::uint64_t, ClientRequestPtr> open_;  // by their ids, in the order of sending
   Error why_{ErrorCode::IoError, "the server closed the connection"};
 };
 
