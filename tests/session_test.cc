@@ -2,6 +2,7 @@
 
 #include <cstring>
 #include <future>
+#include <latch>
 #include <set>
 #include <thread>
 
@@ -57,12 +58,19 @@ class BusyWorkers {
  public:
   explicit BusyWorkers(Loop& loop) {
     const auto gate = go_.get_future().share();
-    for (int i = 0; i < 2; ++i) loop.work([gate] { gate.wait(); });
+    for (int i = 0; i < 2; ++i) {
+      loop.work([this, gate] {
+        busy_.count_down();
+        gate.wait();
+      });
+    }
+    busy_.wait();  // another lane's task may come before the second of these otherwise
   }
   ~BusyWorkers() { go_.set_value(); }
 
  private:
   std::promise<void> go_;
+  std::latch busy_{2};
 };
 
 // What came back.
@@ -281,16 +289,9 @@ TEST_CASE("over the limits a request is put off with a retry time") {
 
 TEST_CASE("a request that waits beyond its deadline is told so") {
   ServerFixture fixture;
-  std::promise<void> go;
-  const auto gate = go.get_future().share();
-  for (int i = 0; i < 2; ++i) fixture.loop().work([gate] { gate.wait(); });  // both workers
   TestSocket socket(fixture.address());
-  REQUIRE(socket.send(hello("acme", "rl_example")));
-  go.set_value();
-  REQUIRE(!receive(socket).is_failure());
-  std::promise<void> go_again;
-  const auto second_gate = go_again.get_future().share();
-  for (int i = 0; i < 2; ++i) fixture.loop().work([second_gate] { second_gate.wait(); });
+  greet(socket);
+  auto busy = std::make_unique<BusyWorkers>(fixture.loop());
   REQUIRE(socket.send(empty(Kind::kInfo, 2, 20)));
   CHECK(failure_in(receive(socket)) == FailureCode::kDeadline);
   // A cancelled one is answered too, and so is whoever cancels.
@@ -300,7 +301,7 @@ TEST_CASE("a request that waits beyond its deadline is told so") {
   REQUIRE(socket.send(cancel.frame(std::uint16_t(Kind::kCancel), 4)));
   CHECK(failure_in(receive(socket)) == FailureCode::kCancelled);
   CHECK(receive(socket).header.request_id == 4);
-  go_again.set_value();
+  busy.reset();
   REQUIRE(socket.send(empty(Kind::kInfo, 5)));
   CHECK(receive(socket).header.request_id == 5);
 }
@@ -309,13 +310,11 @@ TEST_CASE("a server that stops finishes what is in flight") {
   ServerFixture fixture;
   TestSocket socket(fixture.address());
   greet(socket);
-  std::promise<void> go;
-  const auto gate = go.get_future().share();
-  for (int i = 0; i < 2; ++i) fixture.loop().work([gate] { gate.wait(); });
+  auto busy = std::make_unique<BusyWorkers>(fixture.loop());
   REQUIRE(socket.send(empty(Kind::kInfo, 2) + empty(Kind::kPing, 3)));
   CHECK(receive(socket).header.request_id == 3);  // so 2 has been taken
   auto stopped = std::async(std::launch::async, [&] { fixture.stop(20s); });
-  go.set_value();
+  busy.reset();
   CHECK(receive(socket).header.request_id == 2);
   CHECK(socket.receive_all().empty());
   socket.close();

@@ -6,6 +6,7 @@
 #include <atomic>
 #include <fstream>
 #include <future>
+#include <latch>
 
 #include "server/transport/listener.h"
 #include "tests/temp_dir.h"
@@ -352,15 +353,18 @@ TEST_CASE("one lane of work leaves a worker to the others, and lanes take turns"
   Loop loop(3);
   std::promise<void> go, other_done;
   const auto gate = go.get_future().share();
-  std::atomic<int> done{0};
+  std::atomic<int> begun{0}, done{0};
+  std::latch two_have_begun(2);
   for (int i = 0; i < 10; ++i) {
-    loop.work("greedy", [gate, &done] {
+    loop.work("greedy", [gate, &begun, &done, &two_have_begun] {
+      if (++begun <= 2) two_have_begun.count_down();
       gate.wait();
       ++done;
     });
   }
   loop.work("modest", [&other_done] { other_done.set_value(); });
   CHECK(other_done.get_future().wait_for(20s) == std::future_status::ready);
+  two_have_begun.wait();
   CHECK(loop.waiting_work() == 8);
   go.set_value();
   loop.stop();  // finishes what waits
