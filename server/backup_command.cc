@@ -5,18 +5,18 @@
 
 #include "server/commands.h"
 #include "server/display_text.h"
+#include "server/history.h"
 #include "server/json_answer.h"
-#include "server/open_log.h"
 #include "server/progress.h"
 #include "server/quantities.h"
 
 namespace runlog {
 namespace {
 
-Expected<BackupReport> back_up_with_progress(Log& log, const std::string& directory,
+Expected<BackupReport> back_up_with_progress(History& history, const std::string& directory,
                                              Console& console) {
   Progress progress(console.err, console.err_screen, "copying", "");
-  return log.backup(directory, [&](std::uint64_t done, std::uint64_t total) {
+  return history.backup(directory, [&](std::uint64_t done, std::uint64_t total) {
     progress.update(0, done, total);
   });
 }
@@ -25,9 +25,9 @@ Expected<BackupReport> back_up_with_progress(Log& log, const std::string& direct
 
 ExitCode run_backup(const LogPlace& place, const BackupOptions& options, Console& console) {
   const auto start = std::chrono::steady_clock::now();
-  auto log = open_for_reading(place);
-  if (!log) return complain(console, log.error());
-  auto copied = back_up_with_progress(**log, options.directory, console);
+  auto history = open_history(place, Access::kRead);
+  if (!history) return complain(console, history.error());
+  auto copied = back_up_with_progress(**history, options.directory, console);
   if (!copied) return complain(console, copied.error());
   const auto took = std::chrono::duration_cast<std::chrono::milliseconds>(
       std::chrono::steady_clock::now() - start);

@@ -4,12 +4,14 @@
 #include <cstdlib>
 #include <functional>
 #include <limits>
+#include <set>
 #include <sstream>
 
 #include <CLI/CLI.hpp>
 #include <fmt/format.h>
 
 #include "server/commands.h"
+#include "server/connect_options.h"
 #include "server/filter_options.h"
 #include "server/forget_command.h"
 #include "server/open_log.h"
@@ -31,6 +33,7 @@ constexpr std::uint32_t kMostRunsOfAPage = 1000;  // what query::list takes
 struct Parsed {
   std::string data;
   std::string tenant = "default";
+  std::string connect, token_file, ca_file;
   ImportOptions import;
   ExportOptions export_runs;
   ListOptions list;
@@ -60,7 +63,42 @@ void add_place_options(CLI::App& app, Parsed& parsed, const std::string& group) 
   app.add_option("--tenant", parsed.tenant, "Whose log (default: default)")
       ->type_name("NAME")
       ->group(group);
+  app.add_option("--connect", parsed.connect,
+                 "A server in place of --data: tcp://HOST:PORT, tls://HOST:PORT or unix:PATH")
+      ->check(refuse_empty)
+      ->type_name("ADDRESS")
+      ->group(group);
+  app.add_option("--token-file", parsed.token_file, "The token for that server, in a file")
+      ->check(refuse_empty)
+      ->type_name("FILE")
+      ->group(group);
+  app.add_option("--ca-file", parsed.ca_file, "Whom to believe that it is the server (tls://)")
+      ->check(refuse_empty)
+      ->type_name("FILE")
+      ->group(group);
 }
+
+// Those that ask a log's questions; others care for its files.
+bool can_connect(const std::string& command) {
+  static const std::set<std::string> kCommands = {
+      "import", "export", "list", "get",  "groups",    "stats",  "info",
+      "paused", "pin",    "unpin", "pins", "retention", "forget", "backup"};
+  return kCommands.contains(command);
+}
+
+// Before the command, behind it or behind its own command.
+bool was_given(const CLI::App& app, const std::string& option) {
+  const CLI::Option* const here = app.get_option_no_throw(option);
+  if (here != nullptr && here->count() > 0) return true;
+  const auto commands = app.get_subcommands();
+  return !commands.empty() && was_given(*commands.front(), option);
+}
+
+// What goes through a whole log: the server's own deadline would be too short.
+bool takes_long(const std::string& command) {
+  return command == "backup" || command == "forget" || command == "retention";
+}
+constexpr std::chrono::minutes kLongPatience{10};
 
 CLI::App& add_command(CLI::App& app, Parsed& parsed, const std::string& name,
                       const std::string& description, const std::string& example) {
@@ -184,7 +222,8 @@ void add_care_commands(CLI::App& app, Parsed& parsed) {
       "runlog backup ./backups/2026-11-24 --data ./history\n  runlog list --data ./backups --tenant "
       "2026-11-24");
   backup.add_option("DIR", parsed.backup.directory,
-                    "The copy; a directory that is not there yet, or empty")
+                    "The copy; a directory that is not there yet, or empty; with --connect its name "
+                    "on the server")
       ->required()
       ->check(refuse_empty)
       ->type_name("");
@@ -298,7 +337,19 @@ ExitCode run_command_line(const std::vector<std::string>& arguments, Console& co
   if (const char* data = std::getenv("RUNLOG_DATA"); parsed.data.empty() && data != nullptr) {
     parsed.data = data;
   }
-  if (parsed.data.empty()) {
+  LogPlace place{parsed.data, parsed.tenant, std::nullopt};
+  if (!parsed.connect.empty()) {
+    if (const auto command = app.get_subcommands().front()->get_name(); !can_connect(command)) {
+      return usage_error(fmt::format("`{}` reads files, so it takes --data and not --connect",
+                                     command), app, console);
+    }
+    auto server = server_options({parsed.connect, parsed.token_file, parsed.ca_file,
+                                  was_given(app, "--tenant") ? parsed.tenant : ""});
+    if (!server) return complain(console, server.error());
+    place.server = std::move(*server);
+    if (takes_long(app.get_subcommands().front()->get_name()))
+      place.server->patience = kLongPatience;
+  } else if (parsed.data.empty()) {
     return usage_error("--data DIR must say where the logs are; RUNLOG_DATA may say so instead",
                        app, console);
   }
@@ -312,7 +363,7 @@ ExitCode run_command_line(const std::vector<std::string>& arguments, Console& co
   }
   if (parsed.oldest_first) parsed.list.request.direction = Direction::kOldestFirst;
   parsed.list.invocation = parsed.paused.list.invocation = invocation_of(arguments);
-  return parsed.command({parsed.data, parsed.tenant}, console);
+  return parsed.command(place, console);
 }
 
 }  // namespace runlog

@@ -9,15 +9,17 @@
 #include <vector>
 
 #include "query/query.h"
+#include "server/client/client_options.h"
 #include "server/console.h"
 
 namespace runlog {
 
-// Which log: one tenant's directory below the data directory.
+// Which log: one tenant's directory below the data directory, or a server's.
 struct LogPlace {
   std::filesystem::path data;
   std::string tenant = "default";
   std::filesystem::path directory() const { return data / tenant; }
+  std::optional<ClientOptions> server = {};  // the log is behind this one, in no directory here
 };
 
 struct ImportOptions {

@@ -5,7 +5,7 @@
 
 #include "log/run_json.h"
 #include "server/commands.h"
-#include "server/open_log.h"
+#include "server/history.h"
 #include "server/output_file.h"
 #include "server/progress.h"
 #include "server/quantities.h"
@@ -15,27 +15,10 @@ namespace {
 
 constexpr std::uint32_t kPageRuns = 1000;
 
-// Writes the runs of one page. Errors: Corruption.
-Expected<void> write_page(const ListResult& page, Output& out) {
-  std::string line;
-  for (const RunHead& head : page.runs) {
-    auto run = get(page.snapshot, head.run_id);
-    if (!run) return tl::unexpected(run.error());
-    line.clear();
-    write_json(run->run, line);
-    line += '\n';
-    out.write(line);
-    if (out.failed()) return {};
-  }
-  return {};
-}
-
-// Returns how many runs were written. All pages come from one snapshot: what is appended
-// meanwhile is not part of the export.
-Expected<std::uint64_t> write_runs(const LogPlace& place, const Filter& filter, Output& out,
+// Returns how many runs were written. All pages come from one snapshot: what is appended meanwhile
+// is not part of the export. A server has what is current for each page, so that it may be.
+Expected<std::uint64_t> write_runs(History& history, const Filter& filter, Output& out,
                                    Progress& progress, bool& incomplete) {
-  auto opened = open_snapshot(place);
-  if (!opened) return tl::unexpected(opened.error());
   ListRequest request;
   request.filter = filter;
   // Only records can be imported again; `runlog paused` has the others.
@@ -47,10 +30,10 @@ Expected<std::uint64_t> write_runs(const LogPlace& place, const Filter& filter, 
   std::uint64_t written = 0, total = 0;
   do {
     request.with_total = written == 0;
-    auto page = list(opened->snapshot, request);
+    auto page = history.list(request);
     if (!page) return tl::unexpected(page.error());
     if (request.with_total) total = page->total;
-    if (auto done = write_page(*page, out); !done) return tl::unexpected(done.error());
+    if (auto done = history.write_runs(*page, out); !done) return tl::unexpected(done.error());
     incomplete |= page->incomplete;
     written += page->runs.size();
     progress.update(written, written, total);
@@ -62,10 +45,11 @@ Expected<std::uint64_t> write_runs(const LogPlace& place, const Filter& filter, 
 }  // namespace
 
 ExitCode run_export(const LogPlace& place, const ExportOptions& options, Console& console) {
+  // Before a file is made: a wrong name leaves none.
+  auto history = open_history(place, Access::kRead);
+  if (!history) return complain(console, history.error());
   std::unique_ptr<OutputFile> file;
   if (!options.output.empty()) {
-    // Before the log is read, but after it is known to be there: a wrong name leaves no file.
-    if (auto log = open_for_reading(place); !log) return complain(console, log.error());
     auto created = OutputFile::create(options.output);
     if (!created) return complain(console, created.error());
     file = std::move(*created);
@@ -77,7 +61,7 @@ ExitCode run_export(const LogPlace& place, const ExportOptions& options, Console
     // A progress line between lines of JSON on the same terminal would only disturb.
     const bool shown = file != nullptr || !console.screen.is_terminal();
     Progress progress(console.err, shown ? console.err_screen : Screen(), "exporting", "run");
-    written = write_runs(place, options.filter, out, progress, incomplete);
+    written = write_runs(**history, options.filter, out, progress, incomplete);
   }
   if (!written) return complain(console, written.error());
   if (file) {

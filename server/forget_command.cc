@@ -11,7 +11,7 @@
 #include "server/display_text.h"
 #include "server/filter_options.h"
 #include "server/json_answer.h"
-#include "server/open_log.h"
+#include "server/history.h"
 #include "server/progress.h"
 #include "server/quantities.h"
 
@@ -76,9 +76,9 @@ ExitCode answer(const Expected<ForgetReport>& report, const ForgetOptions& optio
 }
 
 Expected<ForgetReport> plan(const LogPlace& place, const ForgetRequest& request) {
-  auto log = open_for_reading(place);
-  if (!log) return tl::unexpected(log.error());
-  return (*log)->plan_forget(request);
+  auto history = open_history(place, Access::kRead);
+  if (!history) return tl::unexpected(history.error());
+  return (*history)->plan_forget(request);
 }
 
 // Whether whoever sits at the terminal wants it.
@@ -106,15 +106,15 @@ ExitCode run_forget(const LogPlace& place, const ForgetOptions& options, Console
       return ExitCode::kRefused;
     }
   }
-  auto log = open_for_changing(place);
-  if (!log) return complain(console, log.error());
+  auto history = open_history(place, Access::kChange);
+  if (!history) return complain(console, history.error());
   Progress progress(console.err, console.err_screen, "forgetting", "segment");
   const auto report =
-      (*log)->forget(options.request, [&](std::uint64_t done, std::uint64_t total) {
+      (*history)->forget(options.request, [&](std::uint64_t done, std::uint64_t total) {
         progress.update(done, done, total);
       });
   progress.clear();
-  return close(**log, answer(report, options, console), console);
+  return close(**history, answer(report, options, console), console);
 }
 
 void add_forget_command(CLI::App& app, ForgetOptions& options, Command& command,

@@ -2,7 +2,7 @@
 #include "log/paused_runs.h"
 #include "log/run_json.h"
 #include "server/commands.h"
-#include "server/open_log.h"
+#include "server/history.h"
 #include "server/quantities.h"
 #include "server/run_page.h"
 
@@ -11,14 +11,13 @@ namespace {
 
 // Whether a failure is new or has been there for long is the next question of everybody who looks
 // at one. Errors: Corruption.
-Expected<std::optional<ErrorHistory>> history_of(const Run& run,
-                                                 std::shared_ptr<const Snapshot> snapshot) {
+Expected<std::optional<ErrorHistory>> history_of(const Run& run, History& history) {
   if (!run.error || !run.error->message) return std::nullopt;
   ListRequest request;
   request.filter.fingerprint = error_fingerprint(*run.error->message);
   request.direction = Direction::kOldestFirst;
   request.limit = 1;
-  auto page = list(std::move(snapshot), request);
+  auto page = history.list(request);
   if (!page) return tl::unexpected(page.error());
   if (page->runs.empty()) return std::nullopt;
   return ErrorHistory{page->total, page->runs.front().started_at};
@@ -27,9 +26,9 @@ Expected<std::optional<ErrorHistory>> history_of(const Run& run,
 }  // namespace
 
 ExitCode run_get(const LogPlace& place, const GetOptions& options, Console& console) {
-  auto opened = open_snapshot(place);
-  if (!opened) return complain(console, opened.error());
-  auto run = get(opened->snapshot, options.run_id);
+  auto history = open_history(place, Access::kRead);
+  if (!history) return complain(console, history.error());
+  auto run = (*history)->get(options.run_id);
   if (!run) return complain(console, run.error());
   if (options.json) {
     std::string line;
@@ -37,11 +36,12 @@ ExitCode run_get(const LogPlace& place, const GetOptions& options, Console& cons
     console.out.write(line + "\n");
     return ExitCode::kDone;
   }
-  auto history = history_of(run->run, opened->snapshot);
-  if (!history) return complain(console, history.error());
-  console.out.write(
-      render_run(run->run, {options.every_iteration, now_ms(), *history,
-                            find_paused(*opened->snapshot, options.run_id)}, console.screen));
+  auto of_error = history_of(run->run, **history);
+  if (!of_error) return complain(console, of_error.error());
+  auto paused = (*history)->find_paused(options.run_id);
+  if (!paused) return complain(console, paused.error());
+  console.out.write(render_run(run->run, {options.every_iteration, now_ms(), *of_error, *paused},
+                               console.screen));
   return ExitCode::kDone;
 }
 

@@ -5,7 +5,7 @@
 #include <fmt/format.h>
 
 #include "server/commands.h"
-#include "server/open_log.h"
+#include "server/history.h"
 #include "server/quantities.h"
 #include "server/query_answers.h"
 #include "server/terminal_table.h"
@@ -42,21 +42,23 @@ void print_for_people(const std::vector<Group>& all, std::size_t shown, std::uin
 }  // namespace
 
 ExitCode run_groups(const LogPlace& place, const GroupsOptions& options, Console& console) {
-  auto opened = open_snapshot(place);
-  if (!opened) return complain(console, opened.error());
-  auto all = groups(*opened->snapshot, options.by, options.filter);
+  auto history = open_history(place, Access::kRead);
+  if (!history) return complain(console, history.error());
+  auto all = (*history)->groups(options.by, options.filter);
   if (!all) return complain(console, all.error());
-  auto matching = count(*opened->snapshot, options.filter);
+  auto matching = (*history)->count(options.filter);
   if (!matching) return complain(console, matching.error());
+  auto incomplete = (*history)->is_incomplete();
+  if (!incomplete) return complain(console, incomplete.error());
   const std::size_t shown = std::min<std::size_t>(all->size(), options.limit);
   if (options.json) {
     std::string answer;
-    write_groups_answer(options.by_name, *all, shown, *matching, opened->snapshot->incomplete, answer);
+    write_groups_answer(options.by_name, *all, shown, *matching, *incomplete, answer);
     console.out.write(answer + "\n");
   } else {
     print_for_people(*all, shown, *matching, options, console);
   }
-  warn_if_incomplete(*opened->snapshot, console);
+  warn_if_incomplete(*incomplete, console);
   return ExitCode::kDone;
 }
 

@@ -8,6 +8,7 @@
 #include "log/log.h"
 #include "log/run_json.h"
 #include "server/commands.h"
+#include "server/history.h"
 #include "server/import_pipeline.h"
 #include "server/ndjson_reader.h"
 #include "server/progress.h"
@@ -24,14 +25,14 @@ constexpr std::uint64_t kProgressEvery = 256;  // lines
 
 class Import {
  public:
-  Import(Log& log, Console& console)
+  Import(History& history, const Log::Hidden& hidden_before, Console& console)
       : console_(console),
-        hidden_before_(log.hidden_by_retention()),
-        pipeline_(log),
+        hidden_before_(hidden_before),
+        pipeline_(history.start_import()),
         progress_(console.err, console.err_screen, "importing", "run") {}
 
   void read_file(const std::string& path);
-  ExitCode finish(Log& log);
+  ExitCode finish(History& history);
   bool stopped() const { return stopped_; }
 
  private:
@@ -39,13 +40,14 @@ class Import {
   void leave_file(const Error& why);
   void refuse(const std::string& path, std::uint64_t line, const std::string& why);
   void report(const Error& error);
-  void print_summary(Log& log, std::chrono::milliseconds took);
-  void tell_of_hidden(Log& log);
+  void take_refusals();
+  void print_summary(History& history, std::chrono::milliseconds took);
+  void tell_of_hidden(History& history);
 
   Console& console_;
   StopSignals signals_;
   Log::Hidden hidden_before_;
-  ImportPipeline pipeline_;
+  const std::unique_ptr<ImportPipeline> pipeline_;
   Progress progress_;
   RunJsonParser parser_;
   std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
@@ -87,7 +89,8 @@ void Import::take_line(const std::string& path, const NdjsonLine& line) {
   if (auto parsed = parser_.parse(line.text, arena, run); !parsed) {
     return refuse(path, line.number, parsed.error().message);
   }
-  if (auto added = pipeline_.add(run, line.text.size()); !added) {
+  const std::string name = fmt::format("{}:{}", path, line.number);
+  if (auto added = pipeline_->add(run, line.text, name); !added) {
     return refuse(path, line.number, added.error().message);
   }
   ++taken_;
@@ -99,7 +102,7 @@ void Import::read_file(const std::string& path) {
   if (!source && source.error().code == ErrorCode::Closed) return leave_file(source.error());
   if (!source) return report(source.error());
   // A batch is not kept waiting for runs that may come in an hour.
-  NdjsonReader reader(std::move(*source), kMaxRunJsonBytes, [this] { pipeline_.send(); });
+  NdjsonReader reader(std::move(*source), kMaxRunJsonBytes, [this] { pipeline_->send(); });
   const std::string shown = path == "-" ? "<stdin>" : path;
   for (;;) {
     auto line = reader.next();
@@ -107,17 +110,29 @@ void Import::read_file(const std::string& path) {
     if (!*line) return;
     take_line(shown, **line);
     if ((*line)->number % kProgressEvery != 0) continue;
+    take_refusals();
     progress_.update(taken_, reader.source().taken_bytes(), reader.source().file_bytes());
-    if (pipeline_.failure()) {
+    if (pipeline_->failure()) {
       stopped_ = true;
       return;
     }
   }
 }
 
-void Import::print_summary(Log& log, std::chrono::milliseconds took) {
-  const ImportPipeline::Counts counts = pipeline_.counts();
-  const LogInfo now = log.describe();
+// Those that a server refused after they were sent.
+void Import::take_refusals() {
+  for (const std::string& refusal : pipeline_->take_refusals()) {
+    worst_ = std::max(worst_, ExitCode::kRefused);
+    --taken_;
+    if (++refused_ > kRefusalsShown) continue;
+    progress_.clear();
+    console_.err.write(refusal + "\n");
+  }
+}
+
+void Import::print_summary(History& history, std::chrono::milliseconds took) {
+  const ImportPipeline::Counts counts = pipeline_->counts();
+  const LogInfo now = history.describe().value_or(LogInfo());
   std::string line = fmt::format(
       "imported {} ({} of JSON) in {}: {} new, {} superseding, {} already there, {} refused",
       count_of(counts.stored(), "run"), format_bytes(json_bytes_), format_duration(took.count()),
@@ -131,8 +146,8 @@ void Import::print_summary(Log& log, std::chrono::milliseconds took) {
 }
 
 // What the policy hides of what was imported, or because of it, must not surprise anybody later.
-void Import::tell_of_hidden(Log& log) {
-  const Log::Hidden now = log.hidden_by_retention();
+void Import::tell_of_hidden(History& history) {
+  const Log::Hidden now = history.hidden_by_retention().value_or(hidden_before_);
   const Log::Hidden hidden{now.by_cap - hidden_before_.by_cap, now.by_age - hidden_before_.by_age,
                            now.by_bytes - hidden_before_.by_bytes};
   if (hidden.total() == 0) return;
@@ -142,11 +157,12 @@ void Import::tell_of_hidden(Log& log) {
       count_of(hidden.total(), "run"), reasons_of(hidden)));
 }
 
-ExitCode Import::finish(Log& log) {
-  const auto finished = pipeline_.finish();
+ExitCode Import::finish(History& history) {
+  const auto finished = pipeline_->finish();
+  take_refusals();
   progress_.clear();
   if (finished)
-    if (auto hidden = log.hide_expired(); !hidden) report(hidden.error());
+    if (auto hidden = history.hide_expired(); !hidden) report(hidden.error());
   if (refused_ > kRefusalsShown) {
     console_.err.write(fmt::format("... and {} refused\n",
                                    count_of(refused_ - kRefusalsShown, "more line")));
@@ -155,22 +171,24 @@ ExitCode Import::finish(Log& log) {
   if (!finished || stopped_ || cut_short_) {
     console_.err.write(fmt::format(
         "runlog: the import ended early with {} safely stored; import the same input again, stored "
-        "runs are recognised\n", count_of(pipeline_.counts().stored(), "run")));
+        "runs are recognised\n", count_of(pipeline_->counts().stored(), "run")));
   }
-  print_summary(log, std::chrono::duration_cast<std::chrono::milliseconds>(
+  print_summary(history, std::chrono::duration_cast<std::chrono::milliseconds>(
                          std::chrono::steady_clock::now() - start_));
-  tell_of_hidden(log);
+  tell_of_hidden(history);
   return worst_;
 }
 
 }  // namespace
 
 ExitCode run_import(const LogPlace& place, const ImportOptions& options, Console& console) {
-  auto log = Log::open(place.directory());
-  if (!log) return complain(console, log.error());
+  auto history = open_history(place, Access::kCreate);
+  if (!history) return complain(console, history.error());
+  auto hidden = (*history)->hidden_by_retention();
+  if (!hidden) return complain(console, hidden.error());
   ExitCode code;
   {
-    Import import(**log, console);
+    Import import(**history, *hidden, console);
     const std::vector<std::string> files =
         options.files.empty() ? std::vector<std::string>{"-"} : options.files;
     for (const std::string& file : files) {
@@ -181,10 +199,10 @@ ExitCode run_import(const LogPlace& place, const ImportOptions& options, Console
       import.read_file(file);
       if (import.stopped()) break;
     }
-    code = import.finish(**log);
+    code = import.finish(**history);
   }
   // A log that already failed has said why.
-  if (auto closed = (*log)->close(); !closed && code != ExitCode::kBroken) {
+  if (auto closed = (*history)->close(); !closed && code != ExitCode::kBroken) {
     code = complain(console, closed.error());
   }
   return code;

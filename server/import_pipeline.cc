@@ -10,14 +10,14 @@ constexpr unsigned kBatchesInFlight = 2;
 
 }  // namespace
 
-Expected<void> ImportPipeline::add(const Run& run, std::size_t json_bytes) {
+Expected<void> LogImport::add(const Run& run, std::string_view json, const std::string&) {
   if (auto added = batch_.add(run); !added) return added;
-  batch_json_bytes_ += json_bytes;
+  batch_json_bytes_ += json.size();
   if (batch_.size() >= kBatchRuns || batch_json_bytes_ >= kBatchJsonBytes) send();
   return {};
 }
 
-void ImportPipeline::send() {
+void LogImport::send() {
   Batch full = std::move(batch_);
   batch_ = log_.make_batch();
   batch_json_bytes_ = 0;
@@ -33,7 +33,7 @@ void ImportPipeline::send() {
   });
 }
 
-void ImportPipeline::on_stored(Expected<std::vector<AppendResult>> results) {
+void LogImport::on_stored(Expected<std::vector<AppendResult>> results) {
   // Notified under the lock: the waiter may destroy this object as soon as it sees the change.
   const std::lock_guard lock(mutex_);
   --in_flight_;
@@ -51,7 +51,7 @@ void ImportPipeline::on_stored(Expected<std::vector<AppendResult>> results) {
   stored_.notify_all();
 }
 
-Expected<void> ImportPipeline::finish() {
+Expected<void> LogImport::finish() {
   send();
   std::unique_lock lock(mutex_);
   stored_.wait(lock, [&] { return in_flight_ == 0; });
@@ -59,12 +59,12 @@ Expected<void> ImportPipeline::finish() {
   return {};
 }
 
-std::optional<Error> ImportPipeline::failure() const {
+std::optional<Error> LogImport::failure() const {
   const std::lock_guard lock(mutex_);
   return failure_;
 }
 
-ImportPipeline::Counts ImportPipeline::counts() const {
+ImportPipeline::Counts LogImport::counts() const {
   const std::lock_guard lock(mutex_);
   return counts_;
 }

@@ -1,5 +1,5 @@
-// Appends runs to a log in batches while the next ones are being read: at most two batches are on
-// their way to the disk, so that memory stays bounded however long the input is.
+// Appends runs in batches while the next ones are being read: at most a few batches are on their
+// way to the disk, so that memory stays bounded however long the input is.
 #pragma once
 
 #include <condition_variable>
@@ -7,6 +7,9 @@
 #include <cstdint>
 #include <mutex>
 #include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
 
 #include "log/log.h"
 
@@ -19,24 +22,39 @@ class ImportPipeline {
     std::uint64_t stored() const { return appended + superseding + duplicates; }
   };
 
-  explicit ImportPipeline(Log& log) : log_(log), batch_(log.make_batch()) {}
   // Waits for what is on its way.
-  ~ImportPipeline() { static_cast<void>(finish()); }
-  ImportPipeline(const ImportPipeline&) = delete;
-  ImportPipeline& operator=(const ImportPipeline&) = delete;
+  virtual ~ImportPipeline() = default;
 
-  // Takes `run`, whose text may go afterwards; `json_bytes` is what it took in the input. May wait
-  // for the disk. Errors: InvalidArgument, TooLarge (the run is refused, others are not touched).
-  Expected<void> add(const Run& run, std::size_t json_bytes);
+  // Takes `run` and the JSON that it was parsed from; the text may go afterwards. `line` is what to
+  // call it. May wait for the disk. Errors: InvalidArgument, TooLarge (the run is refused, others are
+  // not touched).
+  virtual Expected<void> add(const Run& run, std::string_view json, const std::string& line) = 0;
   // Sends what was added, without waiting for a full batch.
-  void send();
+  virtual void send() = 0;
   // Sends the last batch and waits until everything is on disk. Errors: see failure().
-  Expected<void> finish();
+  virtual Expected<void> finish() = 0;
 
   // Why an append failed; nothing is sent after that.
-  std::optional<Error> failure() const;
+  virtual std::optional<Error> failure() const = 0;
   // What is safely on disk.
-  Counts counts() const;
+  virtual Counts counts() const = 0;
+  // Runs that were refused later than add(), since the last call: the line's name and why.
+  virtual std::vector<std::string> take_refusals() { return {}; }
+};
+
+// Into a log of this process.
+class LogImport final : public ImportPipeline {
+ public:
+  explicit LogImport(Log& log) : log_(log), batch_(log.make_batch()) {}
+  ~LogImport() override { static_cast<void>(finish()); }
+  LogImport(const LogImport&) = delete;
+  LogImport& operator=(const LogImport&) = delete;
+
+  Expected<void> add(const Run& run, std::string_view json, const std::string& line) override;
+  void send() override;
+  Expected<void> finish() override;
+  std::optional<Error> failure() const override;
+  Counts counts() const override;
 
  private:
   void on_stored(Expected<std::vector<AppendResult>> results);

@@ -6,7 +6,7 @@
 #include "server/commands.h"
 #include "server/display_text.h"
 #include "server/json_answer.h"
-#include "server/open_log.h"
+#include "server/history.h"
 #include "server/quantities.h"
 #include "server/terminal_table.h"
 
@@ -119,9 +119,11 @@ void print_json(const LogInfo& log, Console& console) {
 }  // namespace
 
 ExitCode run_info(const LogPlace& place, const InfoOptions& options, Console& console) {
-  auto log = open_for_reading(place);
+  auto history = open_history(place, Access::kRead);
+  if (!history) return complain(console, history.error());
+  auto log = (*history)->describe();
   if (!log) return complain(console, log.error());
-  (options.json ? print_json : print_for_people)((*log)->describe(), console);
+  (options.json ? print_json : print_for_people)(*log, console);
   return ExitCode::kDone;
 }
 

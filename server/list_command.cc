@@ -4,7 +4,7 @@
 #include <fmt/format.h>
 
 #include "server/commands.h"
-#include "server/open_log.h"
+#include "server/history.h"
 #include "server/quantities.h"
 #include "server/query_answers.h"
 #include "server/terminal_table.h"
@@ -91,19 +91,18 @@ std::string render_runs(const std::vector<RunHead>& runs, const Screen& screen) 
 
 // Why there is nothing to show: nobody should search for what a misspelt flow or a log that ended
 // long ago explains. Errors: Corruption.
-Expected<std::string> explain_nothing(const std::shared_ptr<const Snapshot>& snapshot,
-                                      const ListOptions& options) {
+Expected<std::string> explain_nothing(History& history, const ListOptions& options) {
   if (!options.request.cursor.empty()) return "no more runs";
   for (const std::string& flow : options.request.filter.flows) {
     Filter of_flow;
     of_flow.flows = {flow};
-    auto runs = count(*snapshot, of_flow);
+    auto runs = history.count(of_flow);
     if (!runs) return tl::unexpected(runs.error());
     if (*runs == 0) return fmt::format("no run of the flow '{}' is in the log", flow);
   }
   ListRequest newest;
   newest.limit = 1;
-  auto page = list(snapshot, newest);
+  auto page = history.list(newest);
   if (!page) return tl::unexpected(page.error());
   if (page->runs.empty()) return "the log holds no runs";
   const UnixMs started_at = page->runs.front().started_at;
@@ -125,9 +124,9 @@ void print_for_people(const ListResult& page, const ListOptions& options, Consol
 }  // namespace
 
 ExitCode run_list(const LogPlace& place, const ListOptions& options, Console& console) {
-  auto opened = open_snapshot(place);
-  if (!opened) return complain(console, opened.error());
-  auto page = list(opened->snapshot, options.request);
+  auto history = open_history(place, Access::kRead);
+  if (!history) return complain(console, history.error());
+  auto page = (*history)->list(options.request);
   if (!page) return complain(console, page.error());
   if (options.json) {
     std::string answer;
@@ -136,13 +135,13 @@ ExitCode run_list(const LogPlace& place, const ListOptions& options, Console& co
     }
     console.out.write(answer + "\n");
   } else if (page->runs.empty()) {
-    auto why = explain_nothing(opened->snapshot, options);
+    auto why = explain_nothing(**history, options);
     if (!why) return complain(console, why.error());
     remark(console, *why);
   } else {
     print_for_people(*page, options, console);
   }
-  warn_if_incomplete(*opened->snapshot, console);
+  warn_if_incomplete(page->incomplete, console);
   return ExitCode::kDone;
 }
 

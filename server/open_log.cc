@@ -36,23 +36,4 @@ Expected<std::shared_ptr<Log>> open_for_changing(const LogPlace& place) {
   return Log::open(place.directory());
 }
 
-ExitCode close(Log& log, ExitCode code, Console& console) {
-  auto closed = log.close();
-  return closed ? code : std::max(code, complain(console, closed.error()));
-}
-
-Expected<ReadableLog> open_snapshot(const LogPlace& place) {
-  auto log = open_for_reading(place);
-  if (!log) return tl::unexpected(log.error());
-  auto snapshot = (*log)->snapshot();
-  if (!snapshot) return tl::unexpected(snapshot.error());
-  return ReadableLog{*log, *snapshot};
-}
-
-void warn_if_incomplete(const Snapshot& snapshot, Console& console) {
-  if (!snapshot.incomplete) return;
-  console.err.write("runlog: the answer is incomplete: it misses a damaged segment, see "
-                    "`runlog verify`\n");
-}
-
 }  // namespace runlog

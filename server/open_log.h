@@ -19,23 +19,10 @@ bool is_log(const std::filesystem::path& directory);
 // Errors: those of Log::open_read_only; NotFound says how a log comes into being.
 Expected<std::shared_ptr<Log>> open_for_reading(const LogPlace& place);
 
-// The same, with what it holds now.
-struct ReadableLog {
-  std::shared_ptr<Log> log;
-  std::shared_ptr<const Snapshot> snapshot;
-};
-Expected<ReadableLog> open_snapshot(const LogPlace& place);
-
 // Opens a log that is there for writing. Errors: those of Log::open; NotFound as above.
 Expected<std::shared_ptr<Log>> open_for_changing(const LogPlace& place);
 
-// Closes a log that was open for writing. Returns the worse of `code` and what that comes to.
-ExitCode close(Log& log, ExitCode code, Console& console);
-
 // What to tell when there is no log at `place`.
 Error no_log_at(const LogPlace& place);
-
-// Says so when an answer from `snapshot` misses a segment.
-void warn_if_incomplete(const Snapshot& snapshot, Console& console);
 
 }  // namespace runlog

@@ -10,7 +10,7 @@
 #include "server/display_text.h"
 #include "server/json_answer.h"
 #include "server/ndjson_reader.h"
-#include "server/open_log.h"
+#include "server/history.h"
 #include "server/quantities.h"
 #include "server/run_page.h"
 #include "server/terminal_table.h"
@@ -70,7 +70,7 @@ void print_for_people(const PausedPage& page, const PausedListOptions& options, 
 class PausedInput {
  public:
   // Takes one line. InvalidArgument and TooLarge refuse the line; other errors end the input.
-  using Take = std::function<Expected<void>(std::string_view line, RunJsonParser& parser)>;
+  using Take = std::function<Expected<void>(std::string_view line)>;
 
   PausedInput(Console& console, Take take) : console_(console), take_(std::move(take)) {}
 
@@ -110,7 +110,7 @@ class PausedInput {
       if (!*line) return true;
       auto taken = (*line)->too_long
                        ? fail(ErrorCode::TooLarge, "the line is longer than a run's JSON may be")
-                       : take_((*line)->text, parser_);
+                       : take_((*line)->text);
       if (taken) {
         ++taken_;
         continue;
@@ -132,7 +132,6 @@ class PausedInput {
 
   Console& console_;
   Take take_;
-  RunJsonParser parser_;
   std::uint64_t taken_ = 0, refused_ = 0;
   ExitCode worst_ = ExitCode::kDone;
 };
@@ -141,9 +140,9 @@ class PausedInput {
 
 ExitCode run_paused_list(const LogPlace& place, const PausedListOptions& options,
                          Console& console) {
-  auto log = open_for_reading(place);
-  if (!log) return complain(console, log.error());
-  auto page = (*log)->paused().list(options.request);
+  auto history = open_history(place, Access::kRead);
+  if (!history) return complain(console, history.error());
+  auto page = (*history)->list_paused(options.request);
   if (!page) return complain(console, page.error());
   if (options.json)
     print_json(*page, console);
@@ -155,9 +154,11 @@ ExitCode run_paused_list(const LogPlace& place, const PausedListOptions& options
 }
 
 ExitCode run_paused_get(const LogPlace& place, const PausedRunOptions& options, Console& console) {
-  auto opened = open_snapshot(place);
-  if (!opened) return complain(console, opened.error());
-  const PausedRunPtr paused = find_paused(*opened->snapshot, options.run_id);
+  auto history = open_history(place, Access::kRead);
+  if (!history) return complain(console, history.error());
+  auto found = (*history)->find_paused(options.run_id);
+  if (!found) return complain(console, found.error());
+  const PausedRunPtr paused = *found;
   if (!paused)
     return complain(console, {ErrorCode::NotFound,
                               fmt::format("the run '{}' is not paused", options.run_id)});
@@ -169,7 +170,7 @@ ExitCode run_paused_get(const LogPlace& place, const PausedRunOptions& options, 
     console.out.write(line + "\n");
     return ExitCode::kDone;
   }
-  auto run = get(opened->snapshot, options.run_id);
+  auto run = (*history)->get(options.run_id);
   if (!run) return complain(console, run.error());
   RunPageOptions page;
   page.now = now_ms();
@@ -189,9 +190,9 @@ ExitCode run_paused_get(const LogPlace& place, const PausedRunOptions& options, 
 
 ExitCode run_paused_delete(const LogPlace& place, const PausedRunOptions& options,
                            Console& console) {
-  auto log = open_for_changing(place);
-  if (!log) return complain(console, log.error());
-  auto deleted = (*log)->paused().erase(options.run_id);
+  auto history = open_history(place, Access::kChange);
+  if (!history) return complain(console, history.error());
+  auto deleted = (*history)->erase_paused(options.run_id);
   if (!deleted) return complain(console, deleted.error());
   ExitCode code = *deleted ? ExitCode::kDone : ExitCode::kRefused;
   if (options.json) {
@@ -206,15 +207,15 @@ ExitCode run_paused_delete(const LogPlace& place, const PausedRunOptions& option
     complain(console, {ErrorCode::NotFound,
                        fmt::format("the run '{}' is not paused", options.run_id)});
   }
-  return close(**log, code, console);
+  return close(**history, code, console);
 }
 
 ExitCode run_paused_claim(const LogPlace& place, const PausedClaimOptions& options,
                           Console& console) {
-  auto log = open_for_changing(place);
-  if (!log) return complain(console, log.error());
-  auto claim = (*log)->paused().claim(options.run_id, options.node_id, options.correlation,
-                                      options.owner);
+  auto history = open_history(place, Access::kChange);
+  if (!history) return complain(console, history.error());
+  auto claim = (*history)->claim_paused(options.run_id, options.node_id, options.correlation,
+                                        options.owner);
   if (!claim) return complain(console, claim.error());
   const bool claimed = claim->run != nullptr;
   if (options.json) {
@@ -239,36 +240,28 @@ ExitCode run_paused_claim(const LogPlace& place, const PausedClaimOptions& optio
   } else {
     complain(console, {ErrorCode::NotFound, "the claim is lost: " + claim->lost_because});
   }
-  return close(**log, claimed ? ExitCode::kDone : ExitCode::kRefused, console);
+  return close(**history, claimed ? ExitCode::kDone : ExitCode::kRefused, console);
 }
 
 ExitCode run_paused_save(const LogPlace& place, const PausedInputOptions& options,
                          Console& console) {
-  auto log = Log::open(place.directory());
-  if (!log) return complain(console, log.error());
-  PausedInput input(console, [&](std::string_view line, RunJsonParser& parser) -> Expected<void> {
-    TextArena arena;
-    SuspendedRun run;
-    if (auto parsed = parser.parse_suspended(line, arena, run); !parsed) return parsed;
-    return (*log)->paused().save(run);
-  });
+  auto history = open_history(place, Access::kCreate);
+  if (!history) return complain(console, history.error());
+  PausedInput input(console, [&](std::string_view line) { return (*history)->save_paused(line); });
   input.read(options.files);
-  return close(**log, input.finish("saved", options.json), console);
+  return close(**history, input.finish("saved", options.json), console);
 }
 
 ExitCode run_paused_complete(const LogPlace& place, const PausedInputOptions& options,
                              Console& console) {
-  auto log = open_for_changing(place);
-  if (!log) return complain(console, log.error());
-  PausedInput input(console, [&](std::string_view line, RunJsonParser& parser) -> Expected<void> {
-    TextArena arena;
-    Run run;
-    if (auto parsed = parser.parse(line, arena, run); !parsed) return parsed;
-    auto completed = (*log)->paused().complete(run);
+  auto history = open_history(place, Access::kChange);
+  if (!history) return complain(console, history.error());
+  PausedInput input(console, [&](std::string_view line) -> Expected<void> {
+    auto completed = (*history)->complete_paused(line);
     return completed ? Expected<void>() : tl::unexpected(completed.error());
   });
   input.read(options.files);
-  return close(**log, input.finish("completed", options.json), console);
+  return close(**history, input.finish("completed", options.json), console);
 }
 
 }  // namespace runlog

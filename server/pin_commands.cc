@@ -3,7 +3,7 @@
 
 #include "log/run_json.h"
 #include "server/json_answer.h"
-#include "server/open_log.h"
+#include "server/history.h"
 #include "server/quantities.h"
 #include "server/retention_commands.h"
 #include "server/terminal_table.h"
@@ -25,10 +25,10 @@ void write_pin(const Pin& pin, JsonAnswer& json) {
 }  // namespace
 
 ExitCode run_pin(const LogPlace& place, const PinOptions& options, Console& console) {
-  auto log = open_for_changing(place);
-  if (!log) return complain(console, log.error());
-  auto pin = (*log)->pin(options.run_id, options.reason, options.until);
-  if (!pin) return close(**log, complain(console, pin.error()), console);
+  auto history = open_history(place, Access::kChange);
+  if (!history) return complain(console, history.error());
+  auto pin = (*history)->pin(options.run_id, options.reason, options.until);
+  if (!pin) return close(**history, complain(console, pin.error()), console);
   if (options.json) {
     JsonAnswer json;
     write_pin(*pin, json);
@@ -38,16 +38,19 @@ ExitCode run_pin(const LogPlace& place, const PinOptions& options, Console& cons
         "pinned {} {}\n", pin->run_id,
         pin->until ? "until " + format_instant_exactly(*pin->until) : "until it is unpinned"));
   }
-  return close(**log, ExitCode::kDone, console);
+  return close(**history, ExitCode::kDone, console);
 }
 
 ExitCode run_unpin(const LogPlace& place, const UnpinOptions& options, Console& console) {
-  auto log = open_for_changing(place);
-  if (!log) return complain(console, log.error());
-  const Log::Hidden before = (*log)->hidden_by_retention();
-  if (auto done = (*log)->unpin(options.run_id); !done)
-    return close(**log, complain(console, done.error()), console);
-  const Log::Hidden hidden = difference((*log)->hidden_by_retention(), before);
+  auto history = open_history(place, Access::kChange);
+  if (!history) return complain(console, history.error());
+  const auto before = (*history)->hidden_by_retention();
+  if (!before) return close(**history, complain(console, before.error()), console);
+  if (auto done = (*history)->unpin(options.run_id); !done)
+    return close(**history, complain(console, done.error()), console);
+  const auto after = (*history)->hidden_by_retention();
+  if (!after) return close(**history, complain(console, after.error()), console);
+  const Log::Hidden hidden = difference(*after, *before);
   if (options.json) {
     JsonAnswer json;
     json.StartObject();
@@ -61,13 +64,13 @@ ExitCode run_unpin(const LogPlace& place, const UnpinOptions& options, Console& 
       console.out.write(fmt::format("hid {}: {}\n", count_of(hidden.total(), "run"),
                                     reasons_of(hidden)));
   }
-  return close(**log, ExitCode::kDone, console);
+  return close(**history, ExitCode::kDone, console);
 }
 
 ExitCode run_pins(const LogPlace& place, const PinsOptions& options, Console& console) {
-  auto log = open_for_reading(place);
-  if (!log) return complain(console, log.error());
-  auto pins = (*log)->pins();
+  auto history = open_history(place, Access::kRead);
+  if (!history) return complain(console, history.error());
+  auto pins = (*history)->pins();
   if (!pins) return complain(console, pins.error());
   if (options.json) {
     JsonAnswer json;

@@ -8,7 +8,7 @@
 #include "log/run_json.h"
 #include "server/display_text.h"
 #include "server/json_answer.h"
-#include "server/open_log.h"
+#include "server/history.h"
 #include "server/quantities.h"
 #include "server/terminal_table.h"
 
@@ -16,11 +16,11 @@ namespace runlog {
 namespace {
 
 using Align = TerminalTable::Align;
-using Rule = std::optional<std::int64_t>;
+using PolicyRule = std::optional<std::int64_t>;
 
 // ---- a policy as people and programs read it -------------------------------------------------
 
-std::string rule_text(const Rule& rule, std::string (*format)(std::int64_t)) {
+std::string rule_text(const PolicyRule& rule, std::string (*format)(std::int64_t)) {
   if (!rule) return "";
   return *rule == kNoLimit ? "none" : format(*rule);
 }
@@ -31,7 +31,7 @@ std::string count_text(std::int64_t count) { return format_count(std::uint64_t(c
 std::string ages_text(const RetentionRules& rules) {
   std::string text = rule_text(rules.max_age_ms, &format_span);
   for (unsigned status = 0; status < kRunStatusCount; ++status)
-    if (const Rule& age = rules.max_age_by_status_ms[status])
+    if (const PolicyRule& age = rules.max_age_by_status_ms[status])
       text += fmt::format("{}{} {}", text.empty() ? "" : ", ", status_name(RunStatus(status)),
                           rule_text(age, &format_span));
   return text;
@@ -39,7 +39,7 @@ std::string ages_text(const RetentionRules& rules) {
 
 // For a log a rule that is not set is none.
 RetentionRules with_none(RetentionRules rules) {
-  for (Rule* rule : {&rules.max_age_ms, &rules.max_per_flow, &rules.min_per_flow})
+  for (PolicyRule* rule : {&rules.max_age_ms, &rules.max_per_flow, &rules.min_per_flow})
     if (!*rule) *rule = kNoLimit;
   return rules;
 }
@@ -66,7 +66,7 @@ void print_policy(const RetentionPolicy& policy, Console& console) {
 }
 
 // A rule that is not set is left out; null is none.
-void write_rule(std::string_view name, const Rule& rule, JsonAnswer& json) {
+void write_rule(std::string_view name, const PolicyRule& rule, JsonAnswer& json) {
   if (!rule) return;
   json.key(name);
   if (*rule == kNoLimit)
@@ -152,7 +152,7 @@ std::optional<std::string> contradiction_in(const RetentionSetOptions& options) 
   return std::nullopt;
 }
 
-void apply(const RuleChange& change, Rule& rule) {
+void apply(const RuleChange& change, PolicyRule& rule) {
   if (change.is_given) rule = change.value;
 }
 
@@ -226,9 +226,9 @@ void print_sweep_json(const SweepReport& plan, const SweepReport& reclaimed, boo
 
 // Looks before the log is opened for writing, which hides what has expired.
 Expected<SweepReport> plan(const LogPlace& place) {
-  auto log = open_for_reading(place);
-  if (!log) return tl::unexpected(log.error());
-  return (*log)->plan_sweep();
+  auto history = open_history(place, Access::kRead);
+  if (!history) return tl::unexpected(history.error());
+  return (*history)->sweep(true);
 }
 
 }  // namespace
@@ -260,13 +260,13 @@ std::string reasons_of(const Log::Hidden& hidden) {
 
 ExitCode run_retention_show(const LogPlace& place, const RetentionShowOptions& options,
                             Console& console) {
-  auto log = open_for_reading(place);
-  if (!log) return complain(console, log.error());
-  auto policy = (*log)->retention();
+  auto history = open_history(place, Access::kRead);
+  if (!history) return complain(console, history.error());
+  auto policy = (*history)->retention();
   if (!policy) return complain(console, policy.error());
-  auto report = (*log)->plan_sweep();
+  auto report = (*history)->sweep(true);
   if (!report) return complain(console, report.error());
-  auto pins = (*log)->pins();
+  auto pins = (*history)->pins();
   if (!pins) return complain(console, pins.error());
   if (!options.json) {
     print_show(*policy, *report, pins->size(), console);
@@ -292,15 +292,18 @@ ExitCode run_retention_set(const LogPlace& place, const RetentionSetOptions& opt
                                   *wrong));
     return ExitCode::kUsage;
   }
-  auto log = Log::open(place.directory());
-  if (!log) return complain(console, log.error());
-  auto policy = (*log)->retention();
+  auto history = open_history(place, Access::kCreate);
+  if (!history) return complain(console, history.error());
+  auto policy = (*history)->retention();
   if (!policy) return complain(console, policy.error());
-  const Log::Hidden before = (*log)->hidden_by_retention();
+  const auto before = (*history)->hidden_by_retention();
+  if (!before) return complain(console, before.error());
   apply(options, *policy);
-  if (auto set = (*log)->set_retention(*policy); !set)
-    return close(**log, complain(console, set.error()), console);
-  const Log::Hidden hidden = difference((*log)->hidden_by_retention(), before);
+  if (auto set = (*history)->set_retention(*policy); !set)
+    return close(**history, complain(console, set.error()), console);
+  const auto after = (*history)->hidden_by_retention();
+  if (!after) return close(**history, complain(console, after.error()), console);
+  const Log::Hidden hidden = difference(*after, *before);
   if (options.json) {
     JsonAnswer json;
     json.StartObject();
@@ -314,7 +317,7 @@ ExitCode run_retention_set(const LogPlace& place, const RetentionSetOptions& opt
       console.out.write(fmt::format("hid {}: {}\n", count_of(hidden.total(), "run"),
                                     reasons_of(hidden)));
   }
-  return close(**log, ExitCode::kDone, console);
+  return close(**history, ExitCode::kDone, console);
 }
 
 ExitCode run_retention_sweep(const LogPlace& place, const RetentionSweepOptions& options,
@@ -326,12 +329,12 @@ ExitCode run_retention_sweep(const LogPlace& place, const RetentionSweepOptions&
     print(*planned, *planned, true, console);
     return ExitCode::kDone;
   }
-  auto log = open_for_changing(place);
-  if (!log) return complain(console, log.error());
-  auto swept = (*log)->sweep();
-  if (!swept) return close(**log, complain(console, swept.error()), console);
+  auto history = open_history(place, Access::kChange);
+  if (!history) return complain(console, history.error());
+  auto swept = (*history)->sweep(false);
+  if (!swept) return close(**history, complain(console, swept.error()), console);
   print(*planned, *swept, false, console);
-  return close(**log, ExitCode::kDone, console);
+  return close(**history, ExitCode::kDone, console);
 }
 
 }  // namespace runlog

@@ -5,7 +5,7 @@
 #include <fmt/format.h>
 
 #include "server/commands.h"
-#include "server/open_log.h"
+#include "server/history.h"
 #include "server/quantities.h"
 #include "server/query_answers.h"
 #include "server/terminal_table.h"
@@ -168,20 +168,19 @@ void print_trend(const FlowTrend& trend, Console& console) {
 }  // namespace
 
 ExitCode run_stats(const LogPlace& place, const StatsOptions& options, Console& console) {
-  auto log = open_for_reading(place);
-  if (!log) return complain(console, log.error());
-  auto past = trend(**log, options.flow);
+  auto history = open_history(place, Access::kRead);
+  if (!history) return complain(console, history.error());
+  auto past = (*history)->trend(options.flow);
   if (!past) return complain(console, past.error());
-  auto flows = statistics(**log, options.flow);
+  auto flows = (*history)->statistics(options.flow);
   const bool is_gone = !flows && flows.error().code == ErrorCode::NotFound;
   if (is_gone && !past->history.days.empty()) flows = std::vector<FlowStatistics>();
   if (!flows) return complain(console, flows.error());
-  // A segment that is missing stays missing, so a later snapshot tells.
-  auto snapshot = (*log)->snapshot();
-  if (!snapshot) return complain(console, snapshot.error());
+  auto incomplete = (*history)->is_incomplete();
+  if (!incomplete) return complain(console, incomplete.error());
   if (options.json) {
     std::string answer;
-    write_flows_answer(*flows, *past, (*snapshot)->incomplete, answer);
+    write_flows_answer(*flows, *past, *incomplete, answer);
     console.out.write(answer + "\n");
   } else {
     const bool has_runs = !flows->empty() && sum(flows->front().runs) > 0;
@@ -193,7 +192,7 @@ ExitCode run_stats(const LogPlace& place, const StatsOptions& options, Console& 
     if (!past->history.days.empty()) print_trend(*past, console);
     if (options.flow) print_hours(hours_of(*flows, past->history), console);
   }
-  warn_if_incomplete(**snapshot, console);
+  warn_if_incomplete(*incomplete, console);
   return ExitCode::kDone;
 }
 

@@ -51,6 +51,18 @@ TEST_CASE("a remote log stores what it is given, once, and gives it back") {
   CHECK(grouped->total_groups == 2);
   CHECK(grouped->grouped_runs == 2);
   CHECK(log->statistics(std::nullopt).value().size() == 3);
+  const auto past = log->trend(std::nullopt);
+  const auto same_past = trend(*fixture.tenants().open("acme").value(), std::nullopt);
+  must(past);
+  must(same_past);
+  REQUIRE(past->periods.size() == same_past->periods.size());
+  for (std::size_t i = 0; i < past->periods.size(); ++i)
+    CHECK(past->periods[i].counts == same_past->periods[i].counts);
+  REQUIRE(past->history.days.size() == same_past->history.days.size());
+  for (std::size_t i = 0; i < past->history.days.size(); ++i)
+    CHECK(past->history.days[i].counts == same_past->history.days[i].counts);
+  CHECK(past->history.days_from == same_past->history.days_from);
+  CHECK(past->runs_from == same_past->runs_from);
   CHECK(log->statistics("nobody").error().code == ErrorCode::NotFound);
   CHECK(log->describe().value().runs == 2);
 }

@@ -132,7 +132,7 @@ struct Client::Impl {
         request->done(tl::unexpected(last_error));
       } else if (!request->is_idempotent()) {
         request->done(fail(ErrorCode::OutcomeUnknown,
-                           "the connection was lost; the claim may have been made: " +
+                           "the connection was lost; what was asked may have been done: " +
                                last_error.message));
       } else {
         again.push_back(request);

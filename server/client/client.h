@@ -3,7 +3,6 @@
 // log's questions with it.
 #pragma once
 
-#include <chrono>
 #include <functional>
 #include <memory>
 #include <span>
@@ -11,22 +10,10 @@
 #include <vector>
 
 #include "index/error.h"
+#include "server/client/client_options.h"
 #include "server/protocol/message.h"
-#include "server/transport/address.h"
-#include "server/transport/tls.h"
 
 namespace runlog {
-
-struct ClientOptions {
-  Address address;
-  std::string tenant;   // empty: the token's
-  std::string token;    // empty: anonymous
-  std::shared_ptr<const TlsContext> tls;  // null: without TLS
-  unsigned connections = 1;
-  // How long a request is tried: waiting for its reply, connecting again and sending again included.
-  std::chrono::milliseconds patience{30'000};
-  std::string name = "runlog";  // for the server's log
-};
 
 // The body of a reply.
 class Reply {
@@ -43,8 +30,8 @@ class Reply {
 class Client {
  public:
   // Connects and says hello. Errors: NotFound (no such host, no such tenant); InvalidArgument (the
-  // token is refused); IoError (nobody listens there); Busy, IoError (a server that takes connections
-  // and drops them, or is overloaded, is tried again until the patience is over).
+  // token is refused); IoError (nobody listens there); Busy, IoError (a server that takes
+  // connections and drops them, or is overloaded, is tried again until the patience is over).
   static Expected<std::unique_ptr<Client>> connect(ClientOptions options);
   // Gives up what is in flight: it fails with Closed.
   ~Client();
@@ -55,8 +42,8 @@ class Client {
 
   // Sends a request. `done` is called once, on the client's own thread, and must not block. A
   // request that was lost with its connection, or that the server could not take, is sent again,
-  // except for a claim. Errors: the server's (see error_of); IoError (no connection within the
-  // patience); OutcomeUnknown (a claim that was lost; no reply within the patience); Closed.
+  // except for a claim and a backup. Errors: the server's (see error_of); IoError (no connection
+  // within the patience); OutcomeUnknown (one of these was lost; no reply within the patience); Closed.
   using Done = std::function<void(Expected<Reply>)>;
   void send(Kind kind, MessageSpace& message, Done done);
   // The same, waiting for the reply. Not on the client's own thread.

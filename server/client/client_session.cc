@@ -27,7 +27,8 @@ bool is_worth_a_retry(FailureCode code) {
          code == FailureCode::kClosed;
 }
 
-// Sent again, it does no harm. A claim may have been made, and would be lost to itself then.
+// Sent again, it does no harm. A claim may have been made, and would be lost to itself then;
+// a backup would find its own.
 bool may_send_again(const ClientRequest& request, FailureCode code) {
   if (request.on_reply) return false;
   return request.is_idempotent() ? is_worth_a_retry(code) : code == FailureCode::kOverloaded;

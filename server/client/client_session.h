@@ -22,7 +22,7 @@ struct ClientRequest {
   Client::Done done;
   std::function<bool(const Reply&)> on_reply;  // of a follow
 
-  bool is_idempotent() const { return kind != Kind::kPausedClaim; }
+  bool is_idempotent() const { return kind != Kind::kPausedClaim && kind != Kind::kBackup; }
 };
 using ClientRequestPtr = std::shared_ptr<ClientRequest>;
 
@@ -35,8 +35,8 @@ class ClientSession : public Protocol {
     std::function<void(const ClientRequestPtr&, Expected<Reply>)> answered;
     // The server could not take the request now; it may be sent again after a while.
     std::function<void(const ClientRequestPtr&, Error, std::uint32_t retry_after_ms)> put_off;
-    // The connection is gone, and with it the replies to `lost`, which are in the order in which they
-    // were sent. `is_final`: to come again changes nothing.
+    // The connection is gone, and with it the replies to `lost`, which are in the order in which
+    // they were sent. `is_final`: to come again changes nothing.
     std::function<void(ClientSession&, std::vector<ClientRequestPtr> lost, Error why,
                        bool is_final)> gone;
   };

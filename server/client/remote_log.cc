@@ -1,35 +1,21 @@
 #include "server/client/remote_log.h"
 
+#include <algorithm>
 #include <future>
 
+#include <fmt/format.h>
+
 #include "log/run_json.h"
+#include "server/client/read_reply.h"
+#include "server/client/remote_import.h"
 #include "server/protocol/wire_log.h"
+#include "server/protocol/wire_trend.h"
 #include "server/protocol/wire_value.h"
 
 namespace runlog {
 namespace {
 
-tl::unexpected<Error> unsound() {
-  return fail(ErrorCode::InvalidArgument, "the server's reply is unsound");
-}
-
-// Reads a reply's message with `read`, which may throw.
-template <typename T, typename Read>
-auto read_reply(const Expected<Reply>& reply, Read read)
-    -> decltype(read(std::declval<typename T::Reader>())) {
-  if (!reply) return tl::unexpected(reply.error());
-  try {
-    ReceivedMessage message(reply->body());
-    return read(message.root<T>());
-  } catch (const kj::Exception&) {
-    return unsound();
-  }
-}
-
-template <typename T>
-void set_run_id(OutgoingMessage<T>& message, std::string_view run_id) {
-  RUNLOG_SET_TEXT(*message, RunId, run_id);
-}
+constexpr std::size_t kRunsAtATime = 64;  // that are fetched for an export
 
 using Outcomes = std::vector<RemoteLog::AppendOutcome>;
 
@@ -45,7 +31,7 @@ Expected<Outcomes> read_appended(const Expected<Reply>& reply, std::size_t runs)
       outcomes.push_back(tl::unexpected(error_of(FailureCode(refusal.getCode()),
                                                  std::string(RUNLOG_GET_TEXT(refusal, Message)))));
     }
-    if (outcomes.size() != runs) return unsound();
+    if (outcomes.size() != runs) return unsound_reply();
     return outcomes;
   });
 }
@@ -56,16 +42,19 @@ void write_append(const std::vector<std::string_view>& runs,
   for (unsigned i = 0; i < runs.size(); ++i) list.set(i, data_of(runs[i]));
 }
 
-Expected<void> empty_reply(const Expected<Reply>& reply) {
-  return reply ? Expected<void>() : tl::unexpected(reply.error());
+Expected<std::string> json_in(const Expected<Reply>& reply) {
+  return read_reply<wire::Got>(reply, [](auto in) -> Expected<std::string> {
+    return std::string(bytes_of(in.getRun()));
+  });
 }
 
 }  // namespace
 
 Expected<std::unique_ptr<RemoteLog>> RemoteLog::connect(ClientOptions options) {
+  const std::string address = options.address.text();
   auto client = Client::connect(std::move(options));
   if (!client) return tl::unexpected(client.error());
-  return std::make_unique<RemoteLog>(std::move(*client));
+  return std::make_unique<RemoteLog>(std::move(*client), address);
 }
 
 // ---- appending and asking -----------------------------------------------------------------------
@@ -89,10 +78,7 @@ void RemoteLog::append_async(const std::vector<std::string_view>& runs_json,
 Expected<std::string> RemoteLog::get_json(std::string_view run_id) {
   OutgoingMessage<wire::Get> request;
   set_run_id(request, run_id);
-  return read_reply<wire::Got>(client_->ask(Kind::kGet, request),
-                               [](auto in) -> Expected<std::string> {
-                                 return std::string(bytes_of(in.getRun()));
-                               });
+  return json_in(client_->ask(Kind::kGet, request));
 }
 
 Expected<OwnedRun> RemoteLog::get(std::string_view run_id) {
@@ -120,6 +106,7 @@ Expected<std::vector<std::byte>> RemoteLog::get_stored(std::string_view run_id) 
 Expected<ListResult> RemoteLog::list(const ListRequest& list_request) {
   OutgoingMessage<wire::ListRuns> request;
   write(list_request, *request);
+  request->setWholeErrors(true);
   return read_reply<wire::Page>(client_->ask(Kind::kList, request),
                                 [](auto in) { return read_page(in); });
 }
@@ -142,6 +129,17 @@ Expected<GroupedRuns> RemoteLog::groups(TermKind by, const Filter& filter, std::
       [](auto in) -> Expected<GroupedRuns> { return read_groups(in); });
 }
 
+Expected<std::vector<Group>> RemoteLog::groups(TermKind by, const Filter& filter) {
+  auto grouped = groups(by, filter, 0);
+  if (!grouped) return tl::unexpected(grouped.error());
+  if (grouped->groups.size() < grouped->total_groups) {
+    return fail(ErrorCode::TooLarge,
+                fmt::format("the {} groups do not fit a reply; narrow the filter",
+                            grouped->total_groups));
+  }
+  return std::move(grouped->groups);
+}
+
 Expected<std::vector<FlowStatistics>> RemoteLog::statistics(
     const std::optional<std::string>& flow) {
   OutgoingMessage<wire::Stats> request;
@@ -151,11 +149,52 @@ Expected<std::vector<FlowStatistics>> RemoteLog::statistics(
       [](auto in) -> Expected<std::vector<FlowStatistics>> { return read_statistics(in); });
 }
 
+Expected<FlowTrend> RemoteLog::trend(const std::optional<std::string>& flow) {
+  OutgoingMessage<wire::Stats> request;
+  RUNLOG_SET_IF(*request, Flow, flow);
+  return read_reply<wire::Trend>(client_->ask(Kind::kTrend, request),
+                                 [](auto in) -> Expected<FlowTrend> { return read_trend(in); });
+}
+
 Expected<LogInfo> RemoteLog::describe() {
   OutgoingMessage<wire::Empty> request;
   return read_reply<wire::LogInfo>(
       client_->ask(Kind::kInfo, request),
-      [](auto in) -> Expected<LogInfo> { return read_log_info(in); });
+      [this](auto in) -> Expected<LogInfo> {
+        LogInfo info = read_log_info(in);
+        info.directory = address_;
+        return info;
+      });
+}
+
+Expected<bool> RemoteLog::is_incomplete() {
+  auto info = describe();
+  if (!info) return tl::unexpected(info.error());
+  return info->incomplete;
+}
+
+Expected<void> RemoteLog::write_runs(const ListResult& page, Output& out) {
+  for (std::size_t begin = 0; begin < page.runs.size() && !out.failed(); begin += kRunsAtATime) {
+    const std::size_t count = std::min(kRunsAtATime, page.runs.size() - begin);
+    std::vector<std::promise<Expected<Reply>>> replies(count);
+    for (std::size_t i = 0; i < count; ++i) {
+      OutgoingMessage<wire::Get> request;
+      set_run_id(request, page.runs[begin + i].run_id);
+      client_->send(Kind::kGet, request, [&reply = replies[i]](Expected<Reply> got) {
+        reply.set_value(std::move(got));
+      });
+    }
+    Expected<void> result;
+    for (auto& reply : replies) {  // all of them, since each refers to what stands here
+      auto json = json_in(reply.get_future().get());
+      if (json && result) out.write(*json + "\n");
+      // What the policy has hidden since the page was made is gone from the log, too.
+      const bool is_gone = !json && json.error().code == ErrorCode::NotFound;
+      if (!json && !is_gone && result) result = tl::unexpected(json.error());
+    }
+    if (!result) return result;
+  }
+  return {};
 }
 
 Expected<void> RemoteLog::follow(FollowRequest request, std::chrono::milliseconds heartbeat,
@@ -196,6 +235,10 @@ Expected<void> RemoteLog::follow(FollowRequest request, std::chrono::millisecond
   return fail(ErrorCode::IoError, "the server does not let its log be followed");
 }
 
+std::unique_ptr<ImportPipeline> RemoteLog::start_import() {
+  return std::make_unique<RemoteImport>(*this);
+}
+
 // ---- paused runs ------------------------------------------------------------------------------
 
 Expected<void> RemoteLog::save_paused(std::string_view suspended_json) {
@@ -209,6 +252,12 @@ Expected<PausedRunPtr> RemoteLog::load_paused(std::string_view run_id) {
   set_run_id(request, run_id);
   return read_reply<wire::PausedRun>(client_->ask(Kind::kPausedLoad, request),
                                      [](auto in) { return read_paused(in); });
+}
+
+Expected<PausedRunPtr> RemoteLog::find_paused(std::string_view run_id) {
+  auto run = load_paused(run_id);
+  if (!run && run.error().code == ErrorCode::NotFound) return PausedRunPtr();
+  return run;
 }
 
 Expected<bool> RemoteLog::erase_paused(std::string_view run_id) {
@@ -261,70 +310,6 @@ Expected<AppendResult> RemoteLog::complete_paused(std::string_view run_json) {
   request->setJson(data_of(run_json));
   return read_reply<wire::AppendResult>(client_->ask(Kind::kPausedComplete, request),
                                         [](auto in) { return read_append_result(in); });
-}
-
-// ---- retention --------------------------------------------------------------------------------
-
-Expected<Pin> RemoteLog::pin(std::string_view run_id, std::string_view reason,
-                             std::optional<UnixMs> until) {
-  OutgoingMessage<wire::Pin> request;
-  set_run_id(request, run_id);
-  RUNLOG_SET_TEXT(*request, Reason, reason);
-  RUNLOG_SET_INT(*request, Until, until);
-  return read_reply<wire::Pinned>(client_->ask(Kind::kPin, request),
-                                  [](auto in) -> Expected<Pin> { return read_pin(in); });
-}
-
-Expected<void> RemoteLog::unpin(std::string_view run_id) {
-  OutgoingMessage<wire::RunId> request;
-  set_run_id(request, run_id);
-  return empty_reply(client_->ask(Kind::kUnpin, request));
-}
-
-Expected<void> RemoteLog::hide_expired() {
-  OutgoingMessage<wire::Empty> request;
-  return empty_reply(client_->ask(Kind::kHideExpired, request));
-}
-
-Expected<void> RemoteLog::set_retention(const RetentionPolicy& policy) {
-  if (auto sound = check_policy(policy); !sound) return sound;  // and the sentence that says why
-  const std::vector<std::byte> stored = encode_policy(policy);
-  OutgoingMessage<wire::Policy> request;
-  request->setPolicy({reinterpret_cast<const kj::byte*>(stored.data()), stored.size()});
-  return empty_reply(client_->ask(Kind::kSetPolicy, request));
-}
-
-Expected<Log::Hidden> RemoteLog::hidden_by_retention() {
-  OutgoingMessage<wire::Empty> request;
-  return read_reply<wire::Hidden>(
-      client_->ask(Kind::kHidden, request),
-      [](auto in) -> Expected<Log::Hidden> { return read_hidden(in); });
-}
-
-Expected<std::vector<Pin>> RemoteLog::pins() {
-  OutgoingMessage<wire::Empty> request;
-  return read_reply<wire::Pins>(client_->ask(Kind::kPins, request),
-                                [](auto in) -> Expected<std::vector<Pin>> {
-                                  std::vector<Pin> pins;
-                                  for (const auto pin : in.getPins()) pins.push_back(read_pin(pin));
-                                  return pins;
-                                });
-}
-
-Expected<RetentionPolicy> RemoteLog::retention() {
-  OutgoingMessage<wire::Empty> request;
-  return read_reply<wire::Policy>(
-      client_->ask(Kind::kGetPolicy, request), [](auto in) -> Expected<RetentionPolicy> {
-        return decode_policy(std::as_bytes(std::span(bytes_of(in.getPolicy()))));
-      });
-}
-
-Expected<SweepReport> RemoteLog::sweep(bool dry_run) {
-  OutgoingMessage<wire::Sweep> request;
-  request->setDryRun(dry_run);
-  return read_reply<wire::Swept>(
-      client_->ask(Kind::kSweep, request),
-      [](auto in) -> Expected<SweepReport> { return read_sweep(in); });
 }
 
 }  // namespace runlog

@@ -11,7 +11,7 @@ namespace runlog {
 namespace {
 
 using namespace std::chrono_literals;
-using Kind = HttpRoute::Kind;
+using RouteKind = HttpRoute::Kind;
 
 // Whoever begins a request has to get on with it.
 constexpr auto kHeadWithin = 10s;
@@ -19,7 +19,9 @@ constexpr auto kBodyWithin = 60s;
 // What the bodies of all connections may take together.
 constexpr std::size_t kBodiesBytes = 256u << 20;
 
-Role needed_role(Kind kind) { return kind == Kind::kAppendRuns ? Role::kAppend : Role::kRead; }
+Role needed_role(RouteKind kind) {
+  return kind == RouteKind::kAppendRuns ? Role::kAppend : Role::kRead;
+}
 
 // The token of "Bearer TOKEN"; empty for anything else.
 std::string_view bearer_token(std::string_view authorization) {
@@ -36,7 +38,7 @@ HttpResponse answer_tenant(Tenants& tenants, const std::string& tenant, const Ht
                            const HttpRequest& request) {
   const auto log = tenants.open(tenant);
   if (!log) return response_of(log.error());
-  if (route.kind == Kind::kAppendRuns) {
+  if (route.kind == RouteKind::kAppendRuns) {
     if (auto admitted = tenants.admit(tenant, request.body.size()); !admitted) {
       return response_of(admitted.error());
     }
@@ -146,7 +148,7 @@ void HttpConnection::admit_body() {
     return refuse_and_close(std::get<HttpResponse>(route));
   }
   current_.kind = std::get<HttpRoute>(route).kind;
-  if (current_.kind != Kind::kAppendRuns) {
+  if (current_.kind != RouteKind::kAppendRuns) {
     return refuse_and_close(error_response(413, "PAYLOAD_TOO_LARGE", "this request takes no body"));
   }
   const auto grant = authorize(request, std::get<HttpRoute>(route));
@@ -184,12 +186,12 @@ void HttpConnection::handle(HttpRequest request) {
   HttpRoute& route = std::get<HttpRoute>(found);
   current_.kind = route.kind;
   switch (route.kind) {
-    case Kind::kHealth: return send(plain_answer(200, "ok\n"));
-    case Kind::kReady:
+    case RouteKind::kHealth: return send(plain_answer(200, "ok\n"));
+    case RouteKind::kReady:
       return send(door_.is_ready && !is_stopping_ ? plain_answer(200, "ready\n") : plain_answer(503, "not ready\n"));
-    case Kind::kDiscovery: return send(discovery_answer());
-    case Kind::kPage: return send(page_answer());
-    case Kind::kMetrics: return send(metrics());
+    case RouteKind::kDiscovery: return send(discovery_answer());
+    case RouteKind::kPage: return send(page_answer());
+    case RouteKind::kMetrics: return send(metrics());
     default: break;
   }
   handle_for_tenant(std::move(request), std::move(route));
@@ -212,9 +214,9 @@ void HttpConnection::handle_for_tenant(HttpRequest request, HttpRoute route) {
   }
   const Grant& grant = std::get<Grant>(authorized);
   if (auto refused = overload(grant)) return send(*refused);
-  if (route.kind == Kind::kStream) return start_stream(request, grant);
+  if (route.kind == RouteKind::kStream) return start_stream(request, grant);
   // One run of a log that is open takes a few microseconds.
-  if (route.kind == Kind::kFlowRun) {
+  if (route.kind == RouteKind::kFlowRun) {
     if (const auto log = door_.tenants.opened(grant.tenant)) {
       return send(answer(route, request, *log));
     }

@@ -9,22 +9,22 @@
 namespace runlog {
 namespace {
 
-using Kind = HttpRoute::Kind;
+using RouteKind = HttpRoute::Kind;
 
 struct FixedRoute {
   std::string_view path;
-  Kind kind;
+  RouteKind kind;
 };
 constexpr std::array<FixedRoute, 9> kFixedRoutes = {{
-    {"/healthz", Kind::kHealth},
-    {"/api/v1/runs", Kind::kListRuns},
-    {"/api/v1/runs/groups", Kind::kGroups},
-    {"/api/v1/runs/stream", Kind::kStream},
-    {"/api/v1/flows", Kind::kFlows},
-    {"/api/v1/discovery", Kind::kDiscovery},
-    {"/readyz", Kind::kReady},
-    {"/metrics", Kind::kMetrics},
-    {"/", Kind::kPage},
+    {"/healthz", RouteKind::kHealth},
+    {"/api/v1/runs", RouteKind::kListRuns},
+    {"/api/v1/runs/groups", RouteKind::kGroups},
+    {"/api/v1/runs/stream", RouteKind::kStream},
+    {"/api/v1/flows", RouteKind::kFlows},
+    {"/api/v1/discovery", RouteKind::kDiscovery},
+    {"/readyz", RouteKind::kReady},
+    {"/metrics", RouteKind::kMetrics},
+    {"/", RouteKind::kPage},
 }};
 constexpr std::string_view kAutomation = "/api/v1/automation/";
 
@@ -38,10 +38,10 @@ std::optional<HttpRoute> flow_route(std::string_view path, bool& is_malformed) {
   HttpRoute route;
   std::string_view run;
   if (rest == "runs") {
-    route.kind = Kind::kFlowRuns;
+    route.kind = RouteKind::kFlowRuns;
   } else if (rest.starts_with("runs/") && rest.find('/', 5) == std::string_view::npos &&
              rest.size() > 5) {
-    route.kind = Kind::kFlowRun;
+    route.kind = RouteKind::kFlowRun;
     run = rest.substr(5);
   } else {
     return std::nullopt;
@@ -72,14 +72,14 @@ std::variant<HttpRoute, HttpResponse> find_route(const HttpRequest& request) {
   if (!route) {
     return error_response(404, "ENDPOINT_NOT_FOUND", "there is nothing at this path");
   }
-  if (route->kind == Kind::kListRuns && request.method == HttpMethod::kPost) {
-    route->kind = Kind::kAppendRuns;
+  if (route->kind == RouteKind::kListRuns && request.method == HttpMethod::kPost) {
+    route->kind = RouteKind::kAppendRuns;
     return *route;
   }
   if (request.method == HttpMethod::kGet || request.method == HttpMethod::kHead) return *route;
   HttpResponse refused = error_response(405, "METHOD_NOT_ALLOWED",
                                         "this path does not know the request's method");
-  refused.headers.emplace_back("Allow", route->kind == Kind::kListRuns ? "GET, HEAD, POST"
+  refused.headers.emplace_back("Allow", route->kind == RouteKind::kListRuns ? "GET, HEAD, POST"
                                                                        : "GET, HEAD");
   return refused;
 }

@@ -31,6 +31,7 @@ std::string_view socket_kind_name(unsigned kind) {
       {Kind::kStats, "stats"},
       {Kind::kFollow, "follow"},
       {Kind::kInfo, "info"},
+      {Kind::kTrend, "trend"},
       {Kind::kPausedSave, "paused_save"},
       {Kind::kPausedLoad, "paused_load"},
       {Kind::kPausedDelete, "paused_delete"},
@@ -44,7 +45,9 @@ std::string_view socket_kind_name(unsigned kind) {
       {Kind::kSetPolicy, "set_policy"},
       {Kind::kSweep, "sweep"},
       {Kind::kHideExpired, "hide_expired"},
-      {Kind::kHidden, "hidden"}};
+      {Kind::kHidden, "hidden"},
+      {Kind::kBackup, "backup"},
+      {Kind::kForget, "forget"}};
   return name_in(kNames, kind);
 }
 

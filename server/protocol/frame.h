@@ -32,6 +32,7 @@ enum class Kind : std::uint16_t {
   kStats = 24,
   kFollow = 25,
   kInfo = 26,
+  kTrend = 27,
   kPausedSave = 30,
   kPausedLoad = 31,
   kPausedDelete = 32,
@@ -46,6 +47,8 @@ enum class Kind : std::uint16_t {
   kSweep = 45,
   kHideExpired = 46,
   kHidden = 47,
+  kBackup = 48,
+  kForget = 49,
 };
 inline constexpr std::uint16_t kReply = 0x8000;
 

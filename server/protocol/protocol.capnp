@@ -104,6 +104,7 @@ struct ListRuns {
   cursor @2 :Text;
   limit @3 :UInt32;
   withTotal @4 :Bool;
+  wholeErrors @5 :Bool;      # error messages that heads hold only the beginning of, too
 }
 
 struct Head {
@@ -194,6 +195,37 @@ struct FlowStats {
 
 struct StatsOfFlows {
   flows @0 :List(FlowStats);
+}
+
+# What one flow, or all, did in a while, with the runs that are gone.
+struct FlowPeriod {
+  name @0 :Text;             # of a period of Trend.periods
+  from @1 :Int64;
+  to @2 :Int64;              # of a period of Trend.periods
+  runs @3 :List(UInt64);     # by status
+  selected @4 :Int64;
+  acted @5 :Int64;
+  unmeasured @6 :Int64;
+  durations @7 :List(Bucket);
+}
+
+# Of a histogram of durations; numbers as log/FORMAT.md has them.
+struct Bucket {
+  number @0 :UInt16;
+  runs @1 :UInt64;
+}
+
+struct Trend {
+  periods @0 :List(FlowPeriod);
+  hours @1 :List(FlowPeriod);
+  days @2 :List(FlowPeriod);
+  measuredAt @3 :Int64;
+  hoursFrom @4 :Int;
+  daysFrom @5 :Int;
+  droppedBefore @6 :Int;
+  uncounted @7 :UInt64;
+  hasUnnamed @8 :Bool;
+  runsFrom @9 :Int;
 }
 
 struct Follow {
@@ -355,4 +387,36 @@ struct Swept {
   clockJumped @10 :Bool;
   archivedRuns @11 :UInt64;
   archivedBytes @12 :UInt64;
+}
+
+# ---- the whole log ----------------------------------------------------------------------------
+
+struct Backup {
+  name @0 :Text;             # of a directory below the server's, as a tenant's name
+}
+
+struct BackedUp {
+  runs @0 :UInt64;
+  segments @1 :UInt64;
+  bytes @2 :UInt64;
+}
+
+struct Forget {
+  by @0 :UInt8;              # 0 organization, 1 user, 2 record, 3 run
+  object @1 :Text;           # of a record
+  values @2 :List(Text);
+  dryRun @3 :Bool;
+}
+
+struct Forgotten {
+  runs @0 :UInt64;
+  records @1 :UInt64;
+  recordBytes @2 :UInt64;
+  paused @3 :UInt64;
+  pins @4 :UInt64;
+  rewrittenSegments @5 :UInt64;
+  droppedSegments @6 :UInt64;
+  freedBytes @7 :UInt64;
+  writtenBytes @8 :UInt64;
+  mayHold @9 :List(Text);    # the files' names, without where they lie on the server
 }

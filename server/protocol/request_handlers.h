@@ -13,6 +13,7 @@ Answer answer_count(const Question& question);
 Answer answer_groups(const Question& question);
 Answer answer_stats(const Question& question);
 Answer answer_info(const Question& question);
+Answer answer_trend(const Question& question);
 // Those that terms and counts answer; looking into every run's times or message is long.
 bool is_short_list(ReceivedMessage& message);
 bool is_short_count(ReceivedMessage& message);
@@ -32,5 +33,8 @@ Answer answer_set_policy(const Question& question);
 Answer answer_sweep(const Question& question);
 Answer answer_hide_expired(const Question& question);
 Answer answer_hidden(const Question& question);
+
+Answer answer_backup(const Question& question);
+Answer answer_forget(const Question& question);
 
 }  // namespace runlog

@@ -7,6 +7,7 @@
 #include "server/protocol/request_handlers.h"
 #include "server/protocol/wire_log.h"
 #include "server/protocol/wire_query.h"
+#include "server/protocol/wire_trend.h"
 #include "server/protocol/wire_value.h"
 
 namespace runlog {
@@ -34,11 +35,26 @@ std::size_t fitting(const std::vector<Group>& groups, std::size_t limit) {
   return count;
 }
 
+// Puts the whole message where a head has only its beginning. Errors: Corruption.
+Expected<void> complete_errors(ListResult& page) {
+  if (!page.arena) page.arena = std::make_unique<TextArena>();
+  for (RunHead& head : page.runs) {
+    if (!head.error_is_cut) continue;
+    const auto whole = get(page.snapshot, head.run_id);
+    if (!whole) return tl::unexpected(whole.error());
+    if (whole->run.error && whole->run.error->message)
+      head.error_message = page.arena->keep(*whole->run.error->message);
+    head.error_is_cut = false;
+  }
+  return {};
+}
+
 }  // namespace
 
 bool is_short_list(ReceivedMessage& message) {
   const auto request = message.root<wire::ListRuns>();
-  return request.getLimit() <= kShortPage && is_short_filter(request.getFilter());
+  return request.getLimit() <= kShortPage && !request.getWholeErrors() &&
+         is_short_filter(request.getFilter());
 }
 
 bool is_short_count(ReceivedMessage& message) {
@@ -75,8 +91,12 @@ Answer answer_list(const Question& question) {
   if (!request) return tl::unexpected(request.error());
   auto snapshot = question.log.snapshot();
   if (!snapshot) return tl::unexpected(snapshot.error());
-  const auto page = list(std::move(*snapshot), *request);
+  auto page = list(std::move(*snapshot), *request);
   if (!page) return tl::unexpected(page.error());
+  if (question.message.root<wire::ListRuns>().getWholeErrors()) {
+    if (auto completed = complete_errors(*page); !completed)
+      return tl::unexpected(completed.error());
+  }
   OutgoingMessage<wire::Page> reply;
   write(*page, *reply);
   return reply_frame(reply, Kind::kList, question.request_id);
@@ -126,6 +146,15 @@ Answer answer_stats(const Question& question) {
   OutgoingMessage<wire::StatsOfFlows> reply;
   write(*flows, *reply);
   return reply_frame(reply, Kind::kStats, question.request_id);
+}
+
+Answer answer_trend(const Question& question) {
+  const auto request = question.message.root<wire::Stats>();
+  const auto past = trend(question.log, RUNLOG_GET_STRING(request, Flow));
+  if (!past) return tl::unexpected(past.error());
+  OutgoingMessage<wire::Trend> reply;
+  write(*past, *reply);
+  return reply_frame(reply, Kind::kTrend, question.request_id);
 }
 
 Answer answer_info(const Question& question) {

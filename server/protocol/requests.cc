@@ -16,6 +16,7 @@ constexpr RequestKind kRequests[] = {
     {Kind::kGroups, Role::kRead, &answer_groups, nullptr},
     {Kind::kStats, Role::kRead, &answer_stats, nullptr},
     {Kind::kInfo, Role::kRead, &answer_info, nullptr},
+    {Kind::kTrend, Role::kRead, &answer_trend, nullptr},
     {Kind::kPausedSave, Role::kAppend, &answer_paused_save, nullptr, true},
     {Kind::kPausedLoad, Role::kRead, &answer_paused_load, &always},
     {Kind::kPausedDelete, Role::kAppend, &answer_paused_delete, nullptr},
@@ -30,6 +31,8 @@ constexpr RequestKind kRequests[] = {
     {Kind::kSweep, Role::kAdmin, &answer_sweep, nullptr},
     {Kind::kHideExpired, Role::kAppend, &answer_hide_expired, nullptr},
     {Kind::kHidden, Role::kRead, &answer_hidden, nullptr},
+    {Kind::kBackup, Role::kAdmin, &answer_backup, nullptr},
+    {Kind::kForget, Role::kAdmin, &answer_forget, nullptr},
 };
 
 }  // namespace

@@ -1,6 +1,7 @@
 // The requests that are answered from a log: which role each needs, where it runs, and how.
 #pragma once
 
+#include <filesystem>
 #include <string>
 
 #include "index/error.h"
@@ -15,6 +16,8 @@ struct Question {
   Log& log;
   ReceivedMessage& message;
   std::uint64_t request_id = 0;
+  // Below which the tenant's backups go; empty: nobody said where, and there are none.
+  std::filesystem::path backups = {};
 };
 
 struct RequestKind {

@@ -3,6 +3,7 @@
 // commits.
 #pragma once
 
+#include <filesystem>
 #include <functional>
 #include <map>
 #include <memory>
@@ -46,6 +47,8 @@ struct ProtocolServer {
   // Who comes without a token, from this machine, acts for this tenant and may do everything.
   std::optional<std::string> anonymous_tenant;
   std::uint32_t deadline_ms = 30'000;  // of a request that has none
+  // Below it each tenant's backups lie, in a directory of its name; empty: there are none.
+  std::filesystem::path backups;
   // For the server's log; called on the loop. May be empty.
   std::function<void(const SessionReport&)> on_ended;
   std::function<void(const std::string& peer, const std::string& tenant, std::uint16_t kind,

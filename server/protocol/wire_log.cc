@@ -1,5 +1,8 @@
 #include "server/protocol/wire_log.h"
 
+#include <algorithm>
+#include <iterator>
+
 #include <fmt/format.h>
 
 #include "log/run_json.h"
@@ -197,6 +200,71 @@ SweepReport read_sweep(wire::Swept::Reader in) {
   report.clock_jumped = in.getClockJumped();
   report.archived_runs = in.getArchivedRuns();
   report.archived_bytes = in.getArchivedBytes();
+  return report;
+}
+
+// ---- forgetting -------------------------------------------------------------------------------
+
+namespace {
+
+// By their numbers on the wire. Persistent: never renumber.
+constexpr ForgetRequest::By kForgetBy[] = {
+    ForgetRequest::By::kOrganization, ForgetRequest::By::kUser, ForgetRequest::By::kRecord,
+    ForgetRequest::By::kRun};
+
+}  // namespace
+
+void write(const ForgetRequest& request, bool dry_run, wire::Forget::Builder out) {
+  const auto by = std::find(std::begin(kForgetBy), std::end(kForgetBy), request.by);
+  out.setBy(std::uint8_t(by - std::begin(kForgetBy)));
+  RUNLOG_SET_TEXT(out, Object, request.object);
+  auto values = out.initValues(unsigned(request.values.size()));
+  for (unsigned i = 0; i < request.values.size(); ++i)
+    fill(values.init(i, unsigned(request.values[i].size())), request.values[i]);
+  out.setDryRun(dry_run);
+}
+
+Expected<ForgetRequest> read_forget(wire::Forget::Reader in) {
+  if (in.getBy() >= std::size(kForgetBy)) {
+    return fail(ErrorCode::InvalidArgument,
+                fmt::format("there is no way {} to say which runs are forgotten", in.getBy()));
+  }
+  ForgetRequest request;
+  request.by = kForgetBy[in.getBy()];
+  request.object = RUNLOG_GET_TEXT(in, Object);
+  for (const auto value : in.getValues()) request.values.emplace_back(text_of(value));
+  return request;
+}
+
+void write(const ForgetReport& report, wire::Forgotten::Builder out) {
+  out.setRuns(report.runs);
+  out.setRecords(report.records);
+  out.setRecordBytes(report.record_bytes);
+  out.setPaused(report.paused);
+  out.setPins(report.pins);
+  out.setRewrittenSegments(report.rewritten_segments);
+  out.setDroppedSegments(report.dropped_segments);
+  out.setFreedBytes(report.freed_bytes);
+  out.setWrittenBytes(report.written_bytes);
+  auto files = out.initMayHold(unsigned(report.may_hold.size()));
+  for (unsigned i = 0; i < report.may_hold.size(); ++i) {
+    const std::string name = report.may_hold[i].filename().string();
+    fill(files.init(i, unsigned(name.size())), name);
+  }
+}
+
+ForgetReport read_forgotten(wire::Forgotten::Reader in) {
+  ForgetReport report;
+  report.runs = in.getRuns();
+  report.records = in.getRecords();
+  report.record_bytes = in.getRecordBytes();
+  report.paused = in.getPaused();
+  report.pins = in.getPins();
+  report.rewritten_segments = in.getRewrittenSegments();
+  report.dropped_segments = in.getDroppedSegments();
+  report.freed_bytes = in.getFreedBytes();
+  report.written_bytes = in.getWrittenBytes();
+  for (const auto file : in.getMayHold()) report.may_hold.emplace_back(text_of(file));
   return report;
 }
 

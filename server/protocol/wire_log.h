@@ -32,4 +32,11 @@ Log::Hidden read_hidden(wire::Hidden::Reader in);
 void write(const SweepReport& report, wire::Swept::Builder out);
 SweepReport read_sweep(wire::Swept::Reader in);
 
+void write(const ForgetRequest& request, bool dry_run, wire::Forget::Builder out);
+// Errors: InvalidArgument (there is no such `by`).
+Expected<ForgetRequest> read_forget(wire::Forget::Reader in);
+// Of the files that may hold something only the names, as with LogInfo.
+void write(const ForgetReport& report, wire::Forgotten::Builder out);
+ForgetReport read_forgotten(wire::Forgotten::Reader in);
+
 }  // namespace runlog

@@ -84,6 +84,9 @@ ServeConfig read_all(const toml::table& table, ConfigProblem& problem) {
   section.texts("http", config.http);
   section.flag("allow_plaintext", config.allow_plaintext);
   section.count("workers", 1, 1024, config.workers);
+  std::string backup_dir;
+  section.text("backup_dir", backup_dir);
+  config.backup_dir = backup_dir;
   if (table.contains("anonymous")) section.text("anonymous", config.anonymous.emplace());
   if (const toml::table* tls = section.table("tls"))
     read_tls(*tls, problem, config.tls.emplace());
@@ -135,6 +138,10 @@ Expected<void> check_config(const ServeConfig& config) {
     for (const std::string& text : *texts) {
       auto address = Address::parse(text);
       if (!address) return tl::unexpected(address.error());
+      if (address->is_tls && !config.tls)
+        return fail(ErrorCode::InvalidArgument,
+                    fmt::format("{} needs a [tls] certificate in the configuration",
+                                address->text()));
       auto reachable = is_public(*address);
       if (!reachable) return tl::unexpected(reachable.error());
       if (!*reachable) continue;

@@ -29,6 +29,9 @@ struct ServeConfig {
   // nobody else can reach.
   std::optional<std::string> anonymous;
 
+  // Where the request `backup` puts copies, below a directory for each tenant; empty: it is refused.
+  std::filesystem::path backup_dir;
+
   std::uint32_t max_connections = 10'000;  // of one address
   LoadLimits limits;
   ConnectionTimeouts timeouts;

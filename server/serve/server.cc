@@ -53,6 +53,7 @@ Expected<void> Server::open(const ServeConfig& config) {
   sessions_ = std::make_unique<ProtocolServer>(*loop_, tenants_, *tokens_);
   sessions_->limits = config.limits;
   sessions_->anonymous_tenant = config.anonymous;
+  sessions_->backups = config.backup_dir;
   door_.reset(new HttpDoor{tenants_, *tokens_, sessions_->loads});
   door_->limits = config.limits;
   if (config.anonymous) door_->anonymous = Grant{*config.anonymous, Role::kAdmin, {}};

@@ -12,12 +12,12 @@
 namespace runlog {
 namespace {
 
-constexpr std::string_view kTcp = "tcp://", kUnix = "unix:";
+constexpr std::string_view kTcp = "tcp://", kTls = "tls://", kUnix = "unix:";
 
 tl::unexpected<Error> not_understood(std::string_view text) {
   return fail(ErrorCode::InvalidArgument,
-              fmt::format("'{}' is no address; an address is tcp://HOST:PORT, tcp://[IPV6]:PORT or "
-                          "unix:PATH",
+              fmt::format("'{}' is no address; an address is tcp://HOST:PORT, tls://HOST:PORT, "
+                          "with an IPv6 address in [], or unix:PATH",
                           text));
 }
 
@@ -33,7 +33,9 @@ Expected<Address> Address::parse(std::string_view text) {
       return not_understood(text);
     return address;
   }
-  std::string_view rest = text.starts_with(kTcp) ? text.substr(kTcp.size()) : text;
+  address.is_tls = text.starts_with(kTls);
+  const bool has_scheme = address.is_tls || text.starts_with(kTcp);
+  std::string_view rest = has_scheme ? text.substr(kTcp.size()) : text;
   const std::size_t colon = rest.rfind(':');
   if (colon == std::string_view::npos) return not_understood(text);
   std::string_view host = rest.substr(0, colon), port = rest.substr(colon + 1);
@@ -52,7 +54,8 @@ Expected<Address> Address::parse(std::string_view text) {
 std::string Address::text() const {
   if (kind == Kind::kUnix) return fmt::format("unix:{}", path);
   const bool is_ipv6 = host.find(':') != std::string::npos;
-  return fmt::format("tcp://{}{}{}:{}", is_ipv6 ? "[" : "", host, is_ipv6 ? "]" : "", port);
+  return fmt::format("{}{}{}{}:{}", is_tls ? kTls : kTcp, is_ipv6 ? "[" : "", host,
+                     is_ipv6 ? "]" : "", port);
 }
 
 Expected<std::vector<sockaddr_storage>> Address::resolve() const {

@@ -1,4 +1,4 @@
-// Where a server listens and a client connects: tcp://HOST:PORT or unix:PATH.
+// Where a server listens and a client connects: tcp://HOST:PORT, tls://HOST:PORT or unix:PATH.
 #pragma once
 
 #include <netinet/in.h>
@@ -19,8 +19,9 @@ struct Address {
   std::string host;         // a name, an IPv4 address, or an IPv6 address without brackets
   std::uint16_t port = 0;   // 0 lets a listener choose
   std::string path;         // of the socket
+  bool is_tls = false;      // TCP with TLS, see tls.h
 
-  // Reads tcp://HOST:PORT, tcp://[::1]:PORT, HOST:PORT or unix:PATH.
+  // Reads tcp://HOST:PORT, tcp://[::1]:PORT, HOST:PORT, the same with tls://, or unix:PATH.
   // Errors: InvalidArgument (says what would be understood).
   static Expected<Address> parse(std::string_view text);
   // As parse() reads it; an IPv6 address in brackets.
