@@ -13,7 +13,7 @@
 namespace runlog {
 namespace {
 
-Expected<BackupReport> back_up_with_progress(History& history, const std::string& directory,
+Expected<BackupReport> back_up_with_progress(RunHistory& history, const std::string& directory,
                                              Console& console) {
   Progress progress(console.err, console.err_screen, "copying", "");
   return history.backup(directory, [&](std::uint64_t done, std::uint64_t total) {

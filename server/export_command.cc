@@ -17,7 +17,7 @@ constexpr std::uint32_t kPageRuns = 1000;
 
 // Returns how many runs were written. All pages come from one snapshot: what is appended meanwhile
 // is not part of the export. A server has what is current for each page, so that it may be.
-Expected<std::uint64_t> write_runs(History& history, const Filter& filter, Output& out,
+Expected<std::uint64_t> write_runs(RunHistory& history, const Filter& filter, Output& out,
                                    Progress& progress, bool& incomplete) {
   ListRequest request;
   request.filter = filter;

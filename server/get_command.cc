@@ -11,7 +11,7 @@ namespace {
 
 // Whether a failure is new or has been there for long is the next question of everybody who looks
 // at one. Errors: Corruption.
-Expected<std::optional<ErrorHistory>> history_of(const Run& run, History& history) {
+Expected<std::optional<ErrorHistory>> history_of(const Run& run, RunHistory& history) {
   if (!run.error || !run.error->message) return std::nullopt;
   ListRequest request;
   request.filter.fingerprint = error_fingerprint(*run.error->message);

@@ -10,7 +10,7 @@
 namespace runlog {
 namespace {
 
-class LocalHistory final : public History {
+class LocalHistory final : public RunHistory {
  public:
   explicit LocalHistory(std::shared_ptr<Log> log) : log_(std::move(log)) {}
 
@@ -148,7 +148,7 @@ Expected<std::shared_ptr<Log>> open_log(const LogPlace& place, Access access) {
 
 }  // namespace
 
-Expected<std::unique_ptr<History>> open_history(const LogPlace& place, Access access) {
+Expected<std::unique_ptr<RunHistory>> open_history(const LogPlace& place, Access access) {
   if (place.server) {
     auto remote = RemoteLog::connect(*place.server);
     if (!remote) return tl::unexpected(remote.error());
@@ -159,7 +159,7 @@ Expected<std::unique_ptr<History>> open_history(const LogPlace& place, Access ac
   return std::make_unique<LocalHistory>(std::move(*log));
 }
 
-ExitCode close(History& history, ExitCode code, Console& console) {
+ExitCode close(RunHistory& history, ExitCode code, Console& console) {
   auto closed = history.close();
   return closed ? code : std::max(code, complain(console, closed.error()));
 }

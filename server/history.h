@@ -21,11 +21,11 @@ namespace runlog {
 
 class ImportPipeline;
 
-class History {
+class RunHistory {
  public:
-  virtual ~History() = default;
+  virtual ~RunHistory() = default;
 
-  // ---- questions; all of one History are answered from one snapshot, if it is a local one ------
+  // ---- questions; those of a local one are all answered from one snapshot ----------------------
   virtual Expected<ListResult> list(const ListRequest& request) = 0;
   virtual Expected<std::uint64_t> count(const Filter& filter) = 0;
   virtual Expected<std::vector<Group>> groups(TermKind by, const Filter& filter) = 0;
@@ -81,10 +81,10 @@ enum class Access {
   kCreate,  // makes the log if there is none
 };
 // Errors: NotFound says how a log comes into being; those of Log::open and Client::connect.
-Expected<std::unique_ptr<History>> open_history(const LogPlace& place, Access access);
+Expected<std::unique_ptr<RunHistory>> open_history(const LogPlace& place, Access access);
 
 // Closes it. Returns the worse of `code` and what that comes to.
-ExitCode close(History& history, ExitCode code, Console& console);
+ExitCode close(RunHistory& history, ExitCode code, Console& console);
 
 // Says so when answers miss a segment.
 void warn_if_incomplete(bool is_incomplete, Console& console);

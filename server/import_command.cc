@@ -25,14 +25,14 @@ constexpr std::uint64_t kProgressEvery = 256;  // lines
 
 class Import {
  public:
-  Import(History& history, const Log::Hidden& hidden_before, Console& console)
+  Import(RunHistory& history, const Log::Hidden& hidden_before, Console& console)
       : console_(console),
         hidden_before_(hidden_before),
         pipeline_(history.start_import()),
         progress_(console.err, console.err_screen, "importing", "run") {}
 
   void read_file(const std::string& path);
-  ExitCode finish(History& history);
+  ExitCode finish(RunHistory& history);
   bool stopped() const { return stopped_; }
 
  private:
@@ -41,8 +41,8 @@ class Import {
   void refuse(const std::string& path, std::uint64_t line, const std::string& why);
   void report(const Error& error);
   void take_refusals();
-  void print_summary(History& history, std::chrono::milliseconds took);
-  void tell_of_hidden(History& history);
+  void print_summary(RunHistory& history, std::chrono::milliseconds took);
+  void tell_of_hidden(RunHistory& history);
 
   Console& console_;
   StopSignals signals_;
@@ -130,7 +130,7 @@ void Import::take_refusals() {
   }
 }
 
-void Import::print_summary(History& history, std::chrono::milliseconds took) {
+void Import::print_summary(RunHistory& history, std::chrono::milliseconds took) {
   const ImportPipeline::Counts counts = pipeline_->counts();
   const LogInfo now = history.describe().value_or(LogInfo());
   std::string line = fmt::format(
@@ -146,7 +146,7 @@ void Import::print_summary(History& history, std::chrono::milliseconds took) {
 }
 
 // What the policy hides of what was imported, or because of it, must not surprise anybody later.
-void Import::tell_of_hidden(History& history) {
+void Import::tell_of_hidden(RunHistory& history) {
   const Log::Hidden now = history.hidden_by_retention().value_or(hidden_before_);
   const Log::Hidden hidden{now.by_cap - hidden_before_.by_cap, now.by_age - hidden_before_.by_age,
                            now.by_bytes - hidden_before_.by_bytes};
@@ -157,7 +157,7 @@ void Import::tell_of_hidden(History& history) {
       count_of(hidden.total(), "run"), reasons_of(hidden)));
 }
 
-ExitCode Import::finish(History& history) {
+ExitCode Import::finish(RunHistory& history) {
   const auto finished = pipeline_->finish();
   take_refusals();
   progress_.clear();

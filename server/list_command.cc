@@ -91,7 +91,7 @@ std::string render_runs(const std::vector<RunHead>& runs, const Screen& screen) 
 
 // Why there is nothing to show: nobody should search for what a misspelt flow or a log that ended
 // long ago explains. Errors: Corruption.
-Expected<std::string> explain_nothing(History& history, const ListOptions& options) {
+Expected<std::string> explain_nothing(RunHistory& history, const ListOptions& options) {
   if (!options.request.cursor.empty()) return "no more runs";
   for (const std::string& flow : options.request.filter.flows) {
     Filter of_flow;

@@ -19,7 +19,7 @@
 
 namespace runlog {
 
-class RemoteLog final : public History {
+class RemoteLog final : public RunHistory {
  public:
   // Errors: those of Client::connect.
   static Expected<std::unique_ptr<RemoteLog>> connect(ClientOptions options);
