@@ -21,8 +21,9 @@ struct Cursor {
   friend bool operator==(const Cursor&, const Cursor&) = default;
 };
 
-// A hash of what a list asks for, apart from the limit. The order and repetition of a field's values
-// make no difference.
+// A hash of what a list asks for, apart from the limit and the bounds of times: "the last two hours"
+// are others with every page, and a place is right under any bounds, since it is a sequence number.
+// The order and repetition of a field's values make no difference.
 std::uint64_t request_identity(const Filter& filter, Direction direction);
 
 // Cursors consist of the characters A–Z, a–z, 0–9, - and _, so they need no quoting anywhere.

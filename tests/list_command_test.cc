@@ -101,6 +101,22 @@ TEST_CASE("cursors lead through all pages once, and one of another filter is ref
   CHECK(history.run({"list", "--cursor", "garbage"}).exit_code == kRefused);
 }
 
+TEST_CASE("pages of a time that moves with the clock follow each other") {
+  const History history;
+  std::size_t seen = 0, pages = 0;
+  for (std::string cursor; pages < 4 && (pages == 0 || !cursor.empty()); ++pages) {
+    std::vector<std::string> arguments = {"list", "--json", "--limit", "25", "--since", "9000d"};
+    if (!cursor.empty()) arguments.insert(arguments.end(), {"--cursor", cursor});
+    const CliResult result = history.run(arguments);
+    REQUIRE(result.exit_code == kDone);
+    const auto page = parse(result.out);
+    seen += ids_of(page).size();
+    cursor = page["nextCursor"].GetString();
+  }
+  CHECK(pages == 3);
+  CHECK(seen == 60);
+}
+
 TEST_CASE("the table's last line is the command for the next page") {
   const History history;
   const CliResult first = run_cli_on_terminal(
