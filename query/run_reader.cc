@@ -29,20 +29,38 @@ Expected<std::optional<SequenceNumber>> RunReader::find(std::string_view run_id)
   return *place ? std::optional((*place)->sequence) : std::nullopt;
 }
 
-Expected<const Run*> RunReader::read(SequenceNumber sequence) {
+Expected<RunReader::Record> RunReader::find_record(SequenceNumber sequence) {
   const auto place = place_from(sequence);
   if (!place || place->sequence != sequence) {
     return fail(ErrorCode::NotFound,
                 "the log has no run with the sequence number " + std::to_string(sequence));
   }
-  const auto record = records_.read(place->segment, place->ordinal);
+  const auto bytes = records_.read(place->segment, place->ordinal);
+  if (!bytes) return tl::unexpected(bytes.error());
+  return Record{*place, *bytes};
+}
+
+Expected<std::size_t> RunReader::record_bytes(SequenceNumber sequence) {
+  const auto record = find_record(sequence);
+  if (!record) return tl::unexpected(record.error());
+  const auto head = HeadView::open(record->bytes, sequence);
+  if (!head) {
+    return tl::unexpected(
+        records_.with_place(head.error(), record->place.segment, record->place.ordinal));
+  }
+  return head->record_bytes();
+}
+
+Expected<const Run*> RunReader::read(SequenceNumber sequence) {
+  const auto record = find_record(sequence);
   if (!record) return tl::unexpected(record.error());
   run_ = Run();
   arena_ = std::make_unique<TextArena>();
-  const auto decoded = decode_run(*record, sequence, *snapshot_->names,
+  const auto decoded = decode_run(record->bytes, sequence, *snapshot_->names,
                                   snapshot_->dictionaries.get(), *arena_, run_);
   if (!decoded) {
-    return tl::unexpected(records_.with_place(decoded.error(), place->segment, place->ordinal));
+    return tl::unexpected(
+        records_.with_place(decoded.error(), record->place.segment, record->place.ordinal));
   }
   return &run_;
 }

@@ -19,11 +19,18 @@ class RunReader {
   // The visible run with this sequence number; its text lives until the next call.
   // Errors: NotFound; Corruption; IoError.
   Expected<const Run*> read(SequenceNumber sequence);
+  // How many bytes its record has. Errors: as read.
+  Expected<std::size_t> record_bytes(SequenceNumber sequence);
   // The sequence number of a run's visible record; nullopt if there is none. Errors: Corruption.
   Expected<std::optional<SequenceNumber>> find(std::string_view run_id);
 
  private:
+  struct Record {
+    RecordPlace place;
+    std::span<const std::byte> bytes;  // and what follows it
+  };
   std::optional<RecordPlace> place_from(SequenceNumber from) const;
+  Expected<Record> find_record(SequenceNumber sequence);
 
   std::shared_ptr<const Snapshot> snapshot_;
   RecordReader records_;

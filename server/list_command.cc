@@ -130,7 +130,7 @@ ExitCode run_list(const LogPlace& place, const ListOptions& options, Console& co
   if (!page) return complain(console, page.error());
   if (options.json) {
     std::string answer;
-    if (auto written = write_list_answer(*page, answer); !written) {
+    if (auto written = write_list_answer(options.request, *page, SIZE_MAX, answer); !written) {
       return complain(console, written.error());
     }
     console.out.write(answer + "\n");

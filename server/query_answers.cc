@@ -4,6 +4,7 @@
 
 #include "log/json_writer.h"
 #include "log/run_json.h"
+#include "query/run_reader.h"
 #include "server/quantities.h"
 
 namespace runlog {
@@ -11,20 +12,39 @@ namespace {
 
 using RunCounts = std::array<std::uint64_t, kRunStatusCount>;
 
-Expected<void> write_summary_of(const ListResult& page, RunHead& run, std::string& out) {
-  if (!run.error_is_cut) {
+Expected<void> write_summary_of(const ListResult& page, std::optional<RunReader>& runs,
+                                RunHead& run, std::string& out) {
+  if (!run.error_is_cut || !page.snapshot) {  // a server sends messages whole
     write_json(run, out);
     return {};
   }
-  const auto whole = get(page.snapshot, run.run_id);
+  if (!runs) runs.emplace(page.snapshot);
+  // By its number: under its id there may be a later life, which waits.
+  const auto whole = runs->read(run.sequence);
   if (!whole) return tl::unexpected(whole.error());
   const auto beginning = run.error_message;
-  if (whole->run.error && whole->run.error->message) {
-    run.error_message = *whole->run.error->message;
-  }
+  if ((*whole)->error && (*whole)->error->message) run.error_message = *(*whole)->error->message;
   write_json(run, out);
   run.error_message = beginning;  // `whole` goes away
   return {};
+}
+
+// Writes the runs of a page as elements, as far as it may grow, at least one; returns how many.
+Expected<std::size_t> write_summaries(ListResult& page, std::size_t most_bytes, JsonWriter& json) {
+  std::optional<RunReader> runs;
+  std::size_t count = 0, bytes = 0;
+  std::string text;
+  for (RunHead& run : page.runs) {
+    if (count > 0 && bytes >= most_bytes) break;
+    text.clear();
+    if (auto written = write_summary_of(page, runs, run, text); !written) {
+      return tl::unexpected(written.error());
+    }
+    json.json(text);
+    bytes += text.size();
+    ++count;
+  }
+  return count;
 }
 
 void write_counts(JsonWriter& json, const RunCounts& runs) {
@@ -118,18 +138,27 @@ void write_flow(JsonWriter& json, const FlowStatistics& flow) {
 
 }  // namespace
 
-Expected<void> write_list_answer(ListResult& page, std::string& out) {
+Expected<void> end_page_after(std::size_t count, ListRequest asked, ListResult& page) {
+  if (count >= page.runs.size()) return {};
+  asked.limit = std::uint32_t(count);
+  asked.with_total = false;
+  auto shorter = list(page.snapshot, asked);
+  if (!shorter) return tl::unexpected(shorter.error());
+  page.has_more = shorter->has_more;
+  page.next_cursor = std::move(shorter->next_cursor);
+  return {};
+}
+
+Expected<void> write_list_answer(const ListRequest& asked, ListResult& page,
+                                 std::size_t most_bytes, std::string& out) {
   JsonWriter json(out);
   ObjectWriter object(json, {});
   object.begin("runs");
   json.begin_array();
-  std::string text;
-  for (RunHead& run : page.runs) {
-    text.clear();
-    if (auto written = write_summary_of(page, run, text); !written) return written;
-    json.json(text);
-  }
+  const auto count = write_summaries(page, most_bytes, json);
+  if (!count) return tl::unexpected(count.error());
   json.end_array();
+  if (auto ended = end_page_after(*count, asked, page); !ended) return ended;
   object.truth("hasMore", page.has_more);
   object.text("nextCursor", std::string_view(page.next_cursor));
   object.number("total", std::int64_t(page.total));
@@ -157,17 +186,27 @@ void write_groups_answer(std::string_view by, const std::vector<Group>& all, std
   if (incomplete) object.truth("incomplete", true);
 }
 
-void write_flows_answer(const std::vector<FlowStatistics>& flows, const FlowTrend& trend,
-                        bool incomplete, std::string& out) {
+Expected<FlowsAnswer> make_flows_answer(Expected<FlowTrend> trend,
+                                        Expected<std::vector<FlowStatistics>> flows,
+                                        Expected<bool> incomplete) {
+  if (!trend) return tl::unexpected(trend.error());
+  const bool is_gone = !flows && flows.error().code == ErrorCode::NotFound;
+  if (is_gone && !trend->history.days.empty()) flows = std::vector<FlowStatistics>();
+  if (!flows) return tl::unexpected(flows.error());
+  if (!incomplete) return tl::unexpected(incomplete.error());
+  return FlowsAnswer{std::move(*flows), std::move(*trend), *incomplete};
+}
+
+void write_flows_answer(const FlowsAnswer& answer, std::string& out) {
   JsonWriter json(out);
   ObjectWriter object(json, {});
   object.begin("flows");
   json.begin_array();
-  for (const FlowStatistics& flow : flows) write_flow(json, flow);
+  for (const FlowStatistics& flow : answer.flows) write_flow(json, flow);
   json.end_array();
   object.begin("trend");
-  write_trend(json, trend);
-  if (incomplete) object.truth("incomplete", true);
+  write_trend(json, answer.trend);
+  if (answer.incomplete) object.truth("incomplete", true);
 }
 
 }  // namespace runlog

@@ -170,29 +170,26 @@ void print_trend(const FlowTrend& trend, Console& console) {
 ExitCode run_stats(const LogPlace& place, const StatsOptions& options, Console& console) {
   auto history = open_history(place, Access::kRead);
   if (!history) return complain(console, history.error());
-  auto past = (*history)->trend(options.flow);
-  if (!past) return complain(console, past.error());
-  auto flows = (*history)->statistics(options.flow);
-  const bool is_gone = !flows && flows.error().code == ErrorCode::NotFound;
-  if (is_gone && !past->history.days.empty()) flows = std::vector<FlowStatistics>();
-  if (!flows) return complain(console, flows.error());
-  auto incomplete = (*history)->is_incomplete();
-  if (!incomplete) return complain(console, incomplete.error());
+  const auto answer = make_flows_answer((*history)->trend(options.flow),
+                                        (*history)->statistics(options.flow),
+                                        (*history)->is_incomplete());
+  if (!answer) return complain(console, answer.error());
+  const auto& [flows, past, incomplete] = *answer;
   if (options.json) {
-    std::string answer;
-    write_flows_answer(*flows, *past, *incomplete, answer);
-    console.out.write(answer + "\n");
+    std::string json;
+    write_flows_answer(*answer, json);
+    console.out.write(json + "\n");
   } else {
-    const bool has_runs = !flows->empty() && sum(flows->front().runs) > 0;
+    const bool has_runs = !flows.empty() && sum(flows.front().runs) > 0;
     if (has_runs)
-      print_flows(*flows, console);
+      print_flows(flows, console);
     else
       remark(console, options.flow ? "the log holds no run of this flow any more"
                                    : "the log holds no runs");
-    if (!past->history.days.empty()) print_trend(*past, console);
-    if (options.flow) print_hours(hours_of(*flows, past->history), console);
+    if (!past.history.days.empty()) print_trend(past, console);
+    if (options.flow) print_hours(hours_of(flows, past.history), console);
   }
-  warn_if_incomplete(*incomplete, console);
+  warn_if_incomplete(incomplete, console);
   return ExitCode::kDone;
 }
 

@@ -7,6 +7,7 @@
 #include "log/paused_runs.h"
 #include "log/run_json.h"
 #include "server/http/run_handlers.h"
+#include "server/quantities.h"
 #include "tests/log_fixture.h"
 
 using namespace runlog;
@@ -165,6 +166,52 @@ TEST_CASE("a page of very large runs ends early and says where it goes on") {
   CHECK(all == "run_3 run_2 run_1 run_0 ");
 }
 
+TEST_CASE("a page of very long errors ends early and says where it goes on") {
+  Door door;
+  const std::string message(3u << 20, 'x');
+  for (int i = 0; i < 5; ++i) {
+    door.append(SampleRun("run_" + std::to_string(i)).failed(message).run());
+  }
+  std::string all, cursor;
+  for (bool more = true; more;) {
+    const Answer page = door.get("/api/v1/runs" + (cursor.empty() ? "" : "?cursor=" + cursor));
+    REQUIRE(page.response.status == 200);
+    CHECK(page.response.body.size() < (12u << 20));
+    CHECK(page.data()["total"].GetInt() == 5);
+    CHECK(page.data()["runs"][0]["error"]["message"].GetStringLength() == message.size());
+    all += ids(page.data(), "runId") + " ";
+    more = page.data()["hasMore"].GetBool();
+    cursor = page.data()["nextCursor"].GetString();
+  }
+  CHECK(all == "run_4 run_3 run_2 run_1 run_0 ");
+}
+
+TEST_CASE("a run that ended and waits again keeps its whole error in the list") {
+  Door door;
+  const std::string message(2000, 'x');
+  door.append(SampleRun("run_1").failed(message).run());
+  door.pause("run_1");
+  const Answer page = door.get("/api/v1/runs");
+  REQUIRE(ids(page.data(), "runId") == "run_1 run_1");
+  CHECK(page.data()["runs"][1]["error"]["message"].GetStringLength() == message.size());
+}
+
+TEST_CASE("pages over HTTP of a time that moves with the clock follow each other") {
+  Door door;
+  std::string all, cursor;
+  for (int i = 0; i < 5; ++i) door.append(SampleRun("run_" + std::to_string(i)).run());
+  do {
+    const Answer page = door.get("/api/v1/runs?since=9000d&limit=1" +
+                                 (cursor.empty() ? "" : "&cursor=" + cursor));
+    REQUIRE(page.response.status == 200);
+    all += ids(page.data(), "runId") + " ";
+    cursor = page.data()["nextCursor"].GetString();
+    const UnixMs then = now_ms();
+    while (now_ms() == then) continue;  // the next page has another bound
+  } while (!cursor.empty());
+  CHECK(all == "run_4 run_3 run_2 run_1 run_0 ");
+}
+
 TEST_CASE("a status is asked for before the limit, and one that is never stored matches nothing") {
   Door door;
   for (int i = 0; i < 30; ++i) {
@@ -233,6 +280,25 @@ TEST_CASE("a paused run has its variables, and none of another flow's") {
   CHECK(door.get(kRuns + "/waiting").data()["status"] == "running");
 }
 
+TEST_CASE("a run that is large in the files is left to whoever may take longer") {
+  Door door;
+  door.append(SampleRun("small").run());
+  std::string noise;
+  std::mt19937 random(1);
+  while (noise.size() < 20'000) noise += char('a' + random() % 26);
+  door.append(SampleRun("large").failed(noise).run());
+  door.pause("waiting");
+  const HttpRequest request;
+  const auto answered = [&](const std::string& id, std::size_t most_bytes) {
+    const HttpRoute route{HttpRoute::Kind::kFlowRun, "lead_routing", id};
+    return answer_small_run(route, request, door.log(), most_bytes).has_value();
+  };
+  for (const char* id : {"small", "waiting", "none"}) CHECK(answered(id, 5'000));
+  CHECK_FALSE(answered("large", 5'000));
+  CHECK_FALSE(answered("waiting", 5));
+  CHECK(answered("large", 50'000));
+}
+
 TEST_CASE("a run that has ended need not be sent twice") {
   Door door;
   door.append(SampleRun("run_1").run());
@@ -261,6 +327,7 @@ TEST_CASE("runs of all flows are listed by the filters of the command line") {
   CHECK(ids(door.get("/api/v1/runs").data(), "runId") == "run_2 run_1");
   CHECK(ids(door.get("/api/v1/runs?oldest-first&limit=1").data(), "runId") == "run_1");
   for (const char* filter : {"flow=b", "status=failed", "status=failed&status=timed-out&flow=b&flow=c",
+                             "status=failed,cancelled",
                              "error-text=zeit", "error-code=NODE_FAILURE", "node=update_record",
                              "flow=b&since=2026-10-20&until=2026-10-20"}) {
     INFO(filter);
@@ -277,6 +344,7 @@ TEST_CASE("runs of all flows are listed by the filters of the command line") {
   };
   CHECK(refused("staus=failed") == "staus:unknown_field");
   CHECK(refused("status=pending") == "status:invalid_option");
+  CHECK(refused("status=failed,,x") == "status:invalid_option");
   CHECK(refused("flow=") == "flow:required");
   CHECK(refused("record=1") == "object:required");
   CHECK(refused("since=yesterday") == "since:invalid_date");
@@ -304,6 +372,18 @@ TEST_CASE("groups and flows are counted") {
   CHECK(all.data()["flows"][0]["runs"]["failed"].GetInt() == 2);
   CHECK(door.get("/api/v1/flows?flow=b").data()["flows"][0]["total"].GetInt() == 1);
   CHECK(door.get("/api/v1/flows?flow=nobody").response.status == 404);
+}
+
+TEST_CASE("a flow of which only counters are left still has its statistics") {
+  Door door;
+  door.append(SampleRun("run_1", "gone").run());
+  ForgetRequest forgotten;
+  forgotten.values = {"run_1"};
+  must(door.log().forget(forgotten));
+  const Answer gone = door.get("/api/v1/flows?flow=gone");
+  REQUIRE(gone.response.status == 200);
+  CHECK(gone.data()["flows"].Size() == 0);
+  CHECK(gone.data()["trend"]["byDay"][0]["total"].GetInt() == 1);
 }
 
 TEST_CASE("posted runs are answered line by line, and a refused one stops no other") {
@@ -339,6 +419,17 @@ TEST_CASE("a body that is no list of runs stores nothing") {
   }
   CHECK(door.get("/api/v1/runs").data()["total"].GetInt() == 0);
   CHECK(door.post("[]").empty());
+}
+
+TEST_CASE("of too many runs in one request none is stored") {
+  Door door;
+  const std::string run = R"({"runId":"a","flowName":"f","status":"completed",)"
+                          R"("startedAt":"2026-10-20T00:00:00.000Z"})";
+  std::string lines = run + "\n", array = "[" + run;
+  for (int i = 0; i < 200'000; ++i) lines += "x\n", array += ",{}";
+  door.post(lines, 413);
+  door.post(array + "]", 413);
+  CHECK(door.get("/api/v1/runs").data()["total"].GetInt() == 0);
 }
 
 TEST_CASE("paths and methods that are not there are told apart") {

@@ -9,6 +9,9 @@
 namespace runlog {
 namespace {
 
+// A refused run costs as much memory as a taken one, however few bytes it has.
+constexpr std::size_t kMostRuns = 200'000;
+
 // One run of the request: its id and what it failed with, if it was refused.
 struct Line {
   std::uint64_t number = 0;
@@ -16,7 +19,7 @@ struct Line {
   std::optional<Error> refusal;
 };
 
-// Takes runs into one batch, and answers for each.
+// Takes runs into one batch, and answers for each; of too many it keeps none.
 class Append {
  public:
   explicit Append(Log& log) : log_(log), batch_(log.make_batch()) {}
@@ -31,9 +34,12 @@ class Append {
   Batch batch_;
   RunJsonParser parser_;
   std::vector<Line> lines_;
+  bool has_too_many_ = false;
 };
 
 void Append::take(std::uint64_t number, std::string_view json) {
+  has_too_many_ = has_too_many_ || lines_.size() == kMostRuns;
+  if (has_too_many_) return;
   Line& line = lines_.emplace_back();
   line.number = number;
   TextArena arena;
@@ -73,6 +79,11 @@ void Append::write_line(const Line& line, const AppendResult* result, std::strin
 }
 
 HttpResponse Append::finish() {
+  if (has_too_many_) {
+    return error_response(
+        413, "PAYLOAD_TOO_LARGE",
+        fmt::format("more than {} runs in one request; nothing was stored", kMostRuns));
+  }
   std::vector<AppendResult> results;
   if (batch_.size() > 0) {
     auto appended = log_.append(std::move(batch_));

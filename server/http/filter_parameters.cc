@@ -30,14 +30,18 @@ std::optional<UnixMs> read_time(QueryString& query, std::string_view name, TimeE
 }
 
 void read_statuses(QueryString& query, bool with_live, Filter& filter) {
-  for (const std::string& name : query.all("status")) {
-    const auto status = status_named(name);
-    if (status && (with_live || unsigned(*status) < kRunStatusCount)) {
-      filter.statuses.push_back(*status);
-    } else {
+  for (std::string names : query.all("status")) {
+    names += ',';
+    for (std::size_t at = 0, end; (end = names.find(',', at)) != std::string::npos; at = end + 1) {
+      const auto status = status_named(names.substr(at, end - at));
+      if (status && (with_live || unsigned(*status) < kRunStatusCount)) {
+        filter.statuses.push_back(*status);
+        continue;
+      }
       query.add_problem("status", "invalid_option",
-                        fmt::format("'status' is no status; it must be one of completed, failed, "
-                                    "cancelled, timed_out{}", with_live ? ", paused, running" : ""));
+                        fmt::format("'status' must be completed, failed, cancelled or timed_out{}; "
+                                    "several with commas", with_live ? ", paused or running" : ""));
+      return;
     }
   }
 }

@@ -20,7 +20,7 @@ namespace {
 constexpr std::uint64_t kDefaultLimit = 20;
 constexpr std::uint64_t kMostRunsOfFlow = 100;  // ObjectStack's
 constexpr std::uint64_t kMostHeads = 1000;      // what query::list takes
-// Whole runs may be large, so a page also ends when it holds so much.
+// Runs and their errors may be large, so a page also ends when it holds so much.
 constexpr std::size_t kPageBytes = 8u << 20;
 
 constexpr std::string_view kDataBegins = R"({"success":true,"data":)";
@@ -76,8 +76,9 @@ Expected<std::size_t> write_runs(const ListResult& page, std::string& out) {
   return count;
 }
 
-void end_page(const ListResult& page, std::uint64_t total, std::string& out) {
-  fmt::format_to(std::back_inserter(out), R"(],"total":{},"hasMore":{})", total, page.has_more);
+void end_page(const ListResult& page, std::string& out) {
+  fmt::format_to(std::back_inserter(out), R"(],"total":{},"hasMore":{})", page.total,
+                 page.has_more);
   if (page.has_more) {
     fmt::format_to(std::back_inserter(out), R"(,"nextCursor":"{}")", page.next_cursor);
   }
@@ -99,7 +100,7 @@ HttpResponse list_flow_runs(const HttpRoute& route, const HttpRequest& request, 
   std::string& out = response.body;
   out.append(kDataBegins).append(R"({"runs":[)");
   if (statuses && statuses->empty()) {
-    end_page({}, 0, out);
+    end_page({}, out);
     return response;
   }
   auto snapshot = log.snapshot();
@@ -108,20 +109,17 @@ HttpResponse list_flow_runs(const HttpRoute& route, const HttpRequest& request, 
   if (!page) return list_refused(page.error());
   const auto written = write_runs(*page, out);
   if (!written) return response_of(written.error());
-  const std::uint64_t total = page->total;
-  if (*written < page->runs.size()) {
-    asked.limit = std::uint32_t(*written);
-    asked.with_total = false;
-    page = list(*snapshot, asked);  // for its cursor
-    if (!page) return list_refused(page.error());
+  if (auto ended = end_page_after(*written, asked, *page); !ended) {
+    return response_of(ended.error());
   }
-  end_page(*page, total, out);
+  end_page(*page, out);
   return response;
 }
 
-HttpResponse no_such_run(const HttpRoute& route) {
+HttpResponse no_such_run(const HttpRoute& route, const Snapshot& snapshot) {
   return error_response(404, "RESOURCE_NOT_FOUND",
-                        fmt::format("the flow '{}' has no run '{}'", route.flow, route.run_id));
+                        fmt::format("the flow '{}' has no run '{}'{}", route.flow, route.run_id,
+                                    snapshot.incomplete ? ", as far as it can be read" : ""));
 }
 
 bool matches_etag(const HttpRequest& request, std::string_view etag) {
@@ -130,15 +128,19 @@ bool matches_etag(const HttpRequest& request, std::string_view etag) {
 }
 
 // A run that has ended stays as it is under its sequence number, which makes it its own version.
-HttpResponse get_ended_run(const HttpRoute& route, const HttpRequest& request,
-                           const std::shared_ptr<const Snapshot>& snapshot) {
+std::optional<HttpResponse> get_ended_run(const HttpRoute& route, const HttpRequest& request,
+                                          const std::shared_ptr<const Snapshot>& snapshot,
+                                          std::size_t most_bytes) {
   RunReader runs(snapshot);
   const auto sequence = runs.find(route.run_id);
   if (!sequence) return response_of(sequence.error());
-  if (!*sequence) return no_such_run(route);
+  if (!*sequence) return no_such_run(route, *snapshot);
+  const auto bytes = runs.record_bytes(**sequence);
+  if (!bytes) return response_of(bytes.error());
+  if (*bytes > most_bytes) return std::nullopt;
   const auto run = runs.read(**sequence);
   if (!run) return response_of(run.error());
-  if ((*run)->flow_name != route.flow) return no_such_run(route);
+  if ((*run)->flow_name != route.flow) return no_such_run(route, *snapshot);
   HttpResponse response;
   std::string etag = fmt::format("W/\"{:x}-{}\"", snapshot->log_id, **sequence);
   if (matches_etag(request, etag)) {
@@ -149,21 +151,6 @@ HttpResponse get_ended_run(const HttpRoute& route, const HttpRequest& request,
     response.body += '}';
   }
   response.headers.emplace_back("ETag", std::move(etag));
-  return response;
-}
-
-HttpResponse get_flow_run(const HttpRoute& route, const HttpRequest& request, Log& log) {
-  const auto snapshot = log.snapshot();
-  if (!snapshot) return response_of(snapshot.error());
-  const auto paused = find_paused(**snapshot, route.run_id);
-  if (!paused) return get_ended_run(route, request, *snapshot);
-  if (paused->flow_name != route.flow) return no_such_run(route);
-  HttpResponse response;
-  response.body = kDataBegins;
-  if (auto written = write_execution_log(*paused, response.body); !written) {
-    return response_of(written.error());
-  }
-  response.body += '}';
   return response;
 }
 
@@ -191,7 +178,7 @@ HttpResponse list_runs(const HttpRequest& request, Log& log) {
   if (!page) return list_refused(page.error());
   HttpResponse response;
   response.body = kDataBegins;
-  if (auto written = write_list_answer(*page, response.body); !written) {
+  if (auto written = write_list_answer(asked, *page, kPageBytes, response.body); !written) {
     return response_of(written.error());
   }
   response.body += '}';
@@ -229,26 +216,44 @@ HttpResponse list_flows(const HttpRequest& request, Log& log) {
   const auto flow = query.once("flow");
   query.refuse_others();
   if (!query.problems().empty()) return problems_response(query.problems());
-  const auto flows = statistics(log, flow);
-  if (!flows) return response_of(flows.error());
-  const auto past = trend(log, flow);
-  if (!past) return response_of(past.error());
   // A segment that is missing stays missing, so a later snapshot tells.
+  auto past = trend(log, flow);
+  auto statistics_now = statistics(log, flow);
   const auto snapshot = log.snapshot();
   if (!snapshot) return response_of(snapshot.error());
+  const auto flows = make_flows_answer(std::move(past), std::move(statistics_now),
+                                       (*snapshot)->incomplete);
+  if (!flows) return response_of(flows.error());
   HttpResponse response;
   response.body = kDataBegins;
-  write_flows_answer(*flows, *past, (*snapshot)->incomplete, response.body);
+  write_flows_answer(*flows, response.body);
   response.body += '}';
   return response;
 }
 
 }  // namespace
 
+std::optional<HttpResponse> answer_small_run(const HttpRoute& route, const HttpRequest& request,
+                                             Log& log, std::size_t most_bytes) {
+  const auto snapshot = log.snapshot();
+  if (!snapshot) return response_of(snapshot.error());
+  const auto paused = find_paused(**snapshot, route.run_id);
+  if (!paused) return get_ended_run(route, request, *snapshot, most_bytes);
+  if (paused->flow_name != route.flow) return no_such_run(route, **snapshot);
+  if (paused->json.size() > most_bytes) return std::nullopt;
+  HttpResponse response;
+  response.body = kDataBegins;
+  if (auto written = write_execution_log(*paused, response.body); !written) {
+    return response_of(written.error());
+  }
+  response.body += '}';
+  return response;
+}
+
 HttpResponse answer(const HttpRoute& route, const HttpRequest& request, Log& log) {
   switch (route.kind) {
     case HttpRoute::Kind::kFlowRuns: return list_flow_runs(route, request, log);
-    case HttpRoute::Kind::kFlowRun: return get_flow_run(route, request, log);
+    case HttpRoute::Kind::kFlowRun: return *answer_small_run(route, request, log, SIZE_MAX);
     case HttpRoute::Kind::kListRuns: return list_runs(request, log);
     case HttpRoute::Kind::kAppendRuns: return append_runs(request, log);
     case HttpRoute::Kind::kGroups: return list_groups(request, log);
