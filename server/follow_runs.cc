@@ -20,11 +20,10 @@ class Reading {
     for (std::size_t i = 0; i < snapshot_.segments.size(); ++i) {
       const SegmentView& view = snapshot_.segments[i];
       for (Ordinal at = view.lower_bound(found_.next); at < view.end; ++at) {
-        if (is_full()) {
-          found_.has_more = true;
-          return std::move(found_);
-        }
-        if (auto taken = take(i, at); !taken) return tl::unexpected(taken.error());
+        if (is_full()) return with_more();
+        const auto taken = take(i, at);
+        if (!taken && found_.runs.empty()) return tl::unexpected(taken.error());
+        if (!taken || !*taken) return with_more();
         found_.next = view.sequence(at) + 1;
       }
     }
@@ -33,21 +32,27 @@ class Reading {
   }
 
  private:
+  FollowedRuns with_more() {
+    found_.has_more = true;
+    return std::move(found_);
+  }
+
   bool is_full() const {
     return found_.runs.size() >= request_.max_runs || bytes_ >= request_.max_bytes ||
            looked_at_ >= kMostLookedAt;
   }
 
-  Expected<void> take(std::size_t segment, Ordinal ordinal) {
+  // False: the piece has no room for this run.
+  Expected<bool> take(std::size_t segment, Ordinal ordinal) {
     const SegmentView& view = snapshot_.segments[segment];
-    if (view.is_dead(ordinal)) return {};
+    if (view.is_dead(ordinal)) return true;
     ++looked_at_;
     const SequenceNumber sequence = view.sequence(ordinal);
     auto bytes = reader_.read(segment, ordinal);
     if (!bytes) return tl::unexpected(bytes.error());
     auto head = HeadView::open(*bytes, sequence);
     if (!head) return tl::unexpected(reader_.with_place(head.error(), segment, ordinal));
-    if (!is_wanted(*head)) return {};
+    if (!is_wanted(*head)) return true;
     TextArena arena;
     Run run;
     if (auto decoded = decode_run(*bytes, sequence, *snapshot_.names,
@@ -55,11 +60,20 @@ class Reading {
         !decoded) {
       return tl::unexpected(reader_.with_place(decoded.error(), segment, ordinal));
     }
-    FollowedRun& followed = found_.runs.emplace_back();
-    followed.sequence = sequence;
+    FollowedRun followed{sequence, {}};
     write_json(run, followed.json);
+    if (followed.json.size() > request_.largest_run) {
+      RunHead short_head;
+      if (auto decoded = decode_head(*head, sequence, *snapshot_.names, short_head); !decoded) {
+        return tl::unexpected(reader_.with_place(decoded.error(), segment, ordinal));
+      }
+      followed.json.clear();
+      write_json(short_head, followed.json);
+    }
+    if (!found_.runs.empty() && bytes_ + followed.json.size() > request_.max_bytes) return false;
     bytes_ += followed.json.size();
-    return {};
+    found_.runs.push_back(std::move(followed));
+    return true;
   }
 
   bool is_wanted(const HeadView& head) const {
@@ -80,6 +94,24 @@ class Reading {
 
 Expected<FollowedRuns> follow_runs(const Snapshot& snapshot, const FollowRequest& request) {
   return Reading(snapshot, request).read();
+}
+
+Expected<FollowedRuns> follow_runs(Tenants& tenants, const std::string& tenant,
+                                   FollowRequest request) {
+  const auto log = tenants.open(tenant);
+  if (!log) return tl::unexpected(log.error());
+  const auto snapshot = (*log)->snapshot();
+  if (!snapshot) return tl::unexpected(snapshot.error());
+  if (request.from == 0) request.from = (*snapshot)->end;
+  return follow_runs(**snapshot, request);
+}
+
+bool has_news(Tenants& tenants, std::string_view tenant, SequenceNumber from) {
+  // Whoever appends opens the log: one that was closed for being idle has no news.
+  const auto log = tenants.glance(tenant);
+  if (!log) return false;
+  const auto snapshot = log->snapshot();
+  return !snapshot || (*snapshot)->end > from;
 }
 
 }  // namespace runlog

@@ -140,6 +140,24 @@ inline void flip_byte(const std::filesystem::path& file, std::uint64_t at) {
   ::close(fd);
 }
 
+// Changes a byte in each copy of `text` in the file; returns how many there were.
+inline unsigned damage_text(const std::filesystem::path& file, const std::string& text) {
+  std::ifstream in(file, std::ios::binary);
+  std::string content((std::istreambuf_iterator<char>(in)), std::istreambuf_iterator<char>());
+  unsigned found = 0;
+  for (std::size_t at = 0; (at = content.find(text, at)) != std::string::npos; ++at, ++found)
+    flip_byte(file, at + text.size() - 1);
+  return found;
+}
+
+// The same in all files of a directory; there must be a copy.
+inline void damage_text_below(const std::filesystem::path& directory, const std::string& text) {
+  unsigned found = 0;
+  for (const auto& entry : std::filesystem::recursive_directory_iterator(directory))
+    if (entry.is_regular_file()) found += damage_text(entry.path(), text);
+  REQUIRE(found > 0);
+}
+
 inline bool mentions(const std::vector<std::string>& sentences, const std::string& text) {
   for (const std::string& sentence : sentences)
     if (sentence.find(text) != std::string::npos) return true;

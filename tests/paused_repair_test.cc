@@ -15,16 +15,6 @@ void make_log(const std::filesystem::path& directory) {
   must(log->close());
 }
 
-// Changes a byte in each copy of `text` in the file; returns how many there were.
-unsigned damage_text(const std::filesystem::path& file, const std::string& text) {
-  std::ifstream in(file, std::ios::binary);
-  std::string content((std::istreambuf_iterator<char>(in)), std::istreambuf_iterator<char>());
-  unsigned found = 0;
-  for (std::size_t at = 0; (at = content.find(text, at)) != std::string::npos; ++at, ++found)
-    flip_byte(file, at + text.size() - 1);
-  return found;
-}
-
 // Changes the number in each copy of an entry, of which state/ may have old ones on free pages.
 unsigned damage_entry(const std::filesystem::path& file, std::uint64_t number) {
   std::ifstream in(file, std::ios::binary);

@@ -22,17 +22,6 @@ Expected<std::string> followed_frame(const FollowedRuns& followed, std::uint64_t
   return reply_frame(reply, Kind::kFollow, request_id);
 }
 
-// Opens the log if it was closed meanwhile. On a worker.
-Expected<FollowedRuns> read_news(Tenants& tenants, const std::string& tenant,
-                                 FollowRequest request) {
-  auto log = tenants.open(tenant);
-  if (!log) return tl::unexpected(log.error());
-  auto snapshot = (*log)->snapshot();
-  if (!snapshot) return tl::unexpected(snapshot.error());
-  if (request.from == 0) request.from = (*snapshot)->end;
-  return follow_runs(**snapshot, request);
-}
-
 }  // namespace
 
 struct FollowClock::Follow {
@@ -58,6 +47,7 @@ FollowClock::~FollowClock() = default;
 void FollowClock::add(Session& session, std::uint64_t request_id, InFlightPtr in_flight,
                       FollowRequest request, std::uint32_t heartbeat_ms) {
   heartbeat_ms = std::max(heartbeat_ms == 0 ? kHeartbeatMs : heartbeat_ms, kLeastHeartbeatMs);
+  request.largest_run = kMaxReplyBytes - (64u << 10);  // a run that no reply can hold ends no follow
   auto follow = std::make_shared<Follow>(Follow{
       session.connection().weak_from_this(), session.server(), session.tenant(), request_id,
       std::move(in_flight), std::move(request), heartbeat_ms, loop_.now_ms()});
@@ -77,14 +67,6 @@ void FollowClock::on_tick() {
   for (const auto& follow : follows_) look(follow);
 }
 
-bool FollowClock::has_news(const Follow& follow) {
-  // Whoever appends opens the log: one that was closed for being idle has no news.
-  const auto log = follow.server.tenants.glance(follow.tenant);
-  if (!log) return false;
-  const auto snapshot = log->snapshot();
-  return !snapshot || (*snapshot)->end > follow.request.from;
-}
-
 // Lets a worker read if there is news and the client takes what it is sent.
 void FollowClock::look(const std::shared_ptr<Follow>& follow) {
   Session* session = follow->session();
@@ -94,7 +76,8 @@ void FollowClock::look(const std::shared_ptr<Follow>& follow) {
                                 {FailureCode::kUnauthenticated, kNotTrusted});
   }
   if (follow->is_reading || session->connection().is_congested()) return;
-  if (follow->has_read_all && !has_news(*follow)) {
+  if (follow->has_read_all &&
+      !has_news(follow->server.tenants, follow->tenant, follow->request.from)) {
     if (follow->server.loop.now_ms() - follow->sent_at < follow->heartbeat_ms) return;
     return on_read(follow, FollowedRuns{{}, follow->request.from, false});
   }
@@ -102,7 +85,7 @@ void FollowClock::look(const std::shared_ptr<Follow>& follow) {
   follow->server.loop.work(
       follow->tenant,
       [&tenants = follow->server.tenants, tenant = follow->tenant, request = follow->request] {
-        return read_news(tenants, tenant, request);
+        return follow_runs(tenants, tenant, request);
       },
       [follow](Expected<FollowedRuns> read) {
         follow->is_reading = false;

@@ -25,7 +25,6 @@ class FollowClock {
 
  private:
   struct Follow;
-  static bool has_news(const Follow& follow);
   static void look(const std::shared_ptr<Follow>& follow);
   static void on_read(const std::shared_ptr<Follow>& follow, Expected<FollowedRuns> read);
   void on_tick();
