@@ -80,6 +80,12 @@ class TestSocket {
     if (descriptor_ >= 0) ::close(descriptor_);
     descriptor_ = -1;
   }
+  // Closes so that the peer sees a failure, and no end.
+  void reset() {
+    const linger at_once{1, 0};
+    ::setsockopt(descriptor_, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
+    close();
+  }
   int descriptor() const { return descriptor_; }
 
  private:

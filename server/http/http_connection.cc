@@ -1,8 +1,9 @@
 #include "server/http/http_connection.h"
 
-#include <fmt/format.h>
+#include <algorithm>
 
 #include "server/http/fixed_answers.h"
+#include "server/http/http_access.h"
 #include "server/http/http_encoding.h"
 #include "server/http/run_handlers.h"
 #include "server/quantities.h"
@@ -16,22 +17,10 @@ using RouteKind = HttpRoute::Kind;
 // Whoever begins a request has to get on with it.
 constexpr auto kHeadWithin = 10s;
 constexpr auto kBodyWithin = 60s;
-// What the bodies of all connections may take together.
-constexpr std::size_t kBodiesBytes = 256u << 20;
-
-Role needed_role(RouteKind kind) {
-  return kind == RouteKind::kAppendRuns ? Role::kAppend : Role::kRead;
-}
-
-// The token of "Bearer TOKEN"; empty for anything else.
-std::string_view bearer_token(std::string_view authorization) {
-  constexpr std::string_view kBearer = "bearer ";
-  if (authorization.size() <= kBearer.size()) return {};
-  for (std::size_t i = 0; i < kBearer.size(); ++i) {
-    if ((authorization[i] | 0x20) != (kBearer[i] | 0x20)) return {};
-  }
-  return authorization.substr(kBearer.size());
-}
+// What the bodies of all connections may take together, and those of one tenant.
+constexpr std::size_t kBodiesBytes = 256u << 20, kBodiesBytesOfTenant = kBodiesBytes / 4;
+// A run whose record is larger is not decoded on the loop.
+constexpr std::size_t kSmallRunBytes = 64u << 10;
 
 // On a worker: everything that may block.
 HttpResponse answer_tenant(Tenants& tenants, const std::string& tenant, const HttpRoute& route,
@@ -50,8 +39,28 @@ HttpResponse answer_tenant(Tenants& tenants, const std::string& tenant, const Ht
 
 }  // namespace
 
+// What a request takes of the limits, for as long as somebody works on it, though its connection may
+// be gone by then. Lives on the loop.
+struct HttpConnection::Reservation {
+  HttpDoor& door;
+  const std::shared_ptr<TenantLoad> load;
+  const std::size_t body_bytes;
+  const InFlight of_tenant;
+
+  Reservation(HttpDoor& of_door, std::shared_ptr<TenantLoad> tenant_load, std::size_t bytes)
+      : door(of_door), load(std::move(tenant_load)), body_bytes(bytes), of_tenant(load, bytes) {
+    door.body_bytes += body_bytes;
+    ++door.metrics.in_flight;
+  }
+  Reservation(const Reservation&) = delete;
+  ~Reservation() {
+    door.body_bytes -= body_bytes;
+    --door.metrics.in_flight;
+  }
+};
+
 HttpConnection::HttpConnection(Connection& connection, HttpDoor& door)
-    : Protocol(connection), door_(door) {}
+    : Protocol(connection), door_(door), began_at_(connection.loop().now_ms()) {}
 HttpConnection::~HttpConnection() = default;
 
 // ---- bytes ------------------------------------------------------------------------------------
@@ -95,7 +104,12 @@ void HttpConnection::on_stopping() {
 
 void HttpConnection::on_closed() {
   stream_.reset();
-  let_go();
+  current_.reservation.reset();
+  report_.peer = connection_.peer();
+  report_.received_bytes = connection_.received_bytes();
+  report_.sent_bytes = connection_.sent_bytes();
+  report_.milliseconds = connection_.loop().now_ms() - began_at_;
+  door_.on_ended(report_);
 }
 
 void HttpConnection::go_on() {
@@ -151,16 +165,13 @@ void HttpConnection::admit_body() {
   if (current_.kind != RouteKind::kAppendRuns) {
     return refuse_and_close(error_response(413, "PAYLOAD_TOO_LARGE", "this request takes no body"));
   }
-  const auto grant = authorize(request, std::get<HttpRoute>(route));
+  const auto grant =
+      authorize(request, std::get<HttpRoute>(route), door_, connection_.is_local());
   if (std::holds_alternative<HttpResponse>(grant)) {
     return refuse_and_close(std::get<HttpResponse>(grant));
   }
   const std::size_t bytes = request.body_bytes.value_or(kMaxHttpBodyBytes);
-  if (door_.body_bytes + bytes > kBodiesBytes) {
-    ++door_.metrics.overloaded;
-    return refuse_and_close(overloaded("too many requests with a body are on their way", 0));
-  }
-  door_.body_bytes += current_.body_bytes = bytes;
+  if (auto refused = reserve(std::get<Grant>(grant), bytes)) return refuse_and_close(*refused);
   body_is_admitted_ = true;
   connection_.finish_within(kBodyWithin);
   if (request.expects_continue) connection_.write("HTTP/1.1 100 Continue\r\n\r\n");
@@ -169,9 +180,9 @@ void HttpConnection::admit_body() {
 // ---- requests ---------------------------------------------------------------------------------
 
 void HttpConnection::begin(const HttpRequest& request) {
-  const std::size_t body_bytes = current_.body_bytes;  // reserved when the head came
+  auto reservation = std::move(current_.reservation);  // of its body, when the head came
   current_ = Current();
-  current_.body_bytes = body_bytes;
+  current_.reservation = std::move(reservation);
   current_.is_head = request.method == HttpMethod::kHead;
   current_.keep_alive = request.keep_alive;
   current_.path = request.path;
@@ -188,37 +199,40 @@ void HttpConnection::handle(HttpRequest request) {
   switch (route.kind) {
     case RouteKind::kHealth: return send(plain_answer(200, "ok\n"));
     case RouteKind::kReady:
-      return send(door_.is_ready && !is_stopping_ ? plain_answer(200, "ready\n") : plain_answer(503, "not ready\n"));
+      return send(door_.is_ready && !is_stopping_ ? plain_answer(200, "ready\n")
+                                                  : plain_answer(503, "not ready\n"));
     case RouteKind::kDiscovery: return send(discovery_answer());
     case RouteKind::kPage: return send(page_answer());
-    case RouteKind::kMetrics: return send(metrics());
+    case RouteKind::kMetrics: return send(metrics(request));
     default: break;
   }
   handle_for_tenant(std::move(request), std::move(route));
 }
 
 // They name every tenant, so a tenant's token opens nothing here.
-HttpResponse HttpConnection::metrics() const {
-  if (!connection_.is_local() && !door_.metrics_for_everybody) {
+HttpResponse HttpConnection::metrics(const HttpRequest& request) const {
+  if (!connection_.is_local()) {
     return error_response(403, "PERMISSION_DENIED", "metrics are for this machine alone");
   }
+  if (auto refused = refuse_web_page(request)) return std::move(*refused);
   HttpResponse response = plain_answer(200, door_.metrics_text());
   response.content_type = "text/plain; version=0.0.4; charset=utf-8";
   return response;
 }
 
 void HttpConnection::handle_for_tenant(HttpRequest request, HttpRoute route) {
-  auto authorized = authorize(request, route);
+  auto authorized = authorize(request, route, door_, connection_.is_local());
   if (std::holds_alternative<HttpResponse>(authorized)) {
     return send(std::get<HttpResponse>(authorized));
   }
   const Grant& grant = std::get<Grant>(authorized);
-  if (auto refused = overload(grant)) return send(*refused);
+  if (!current_.reservation) {  // one with a body has been let in already
+    if (auto refused = reserve(grant, 0)) return send(*refused);
+  }
   if (route.kind == RouteKind::kStream) return start_stream(request, grant);
-  // One run of a log that is open takes a few microseconds.
   if (route.kind == RouteKind::kFlowRun) {
     if (const auto log = door_.tenants.opened(grant.tenant)) {
-      return send(answer(route, request, *log));
+      if (const auto run = answer_small_run(route, request, *log, kSmallRunBytes)) return send(*run);
     }
   }
   answer_on_worker(std::move(request), std::move(route), grant);
@@ -233,10 +247,14 @@ void HttpConnection::answer_on_worker(HttpRequest request, HttpRoute route, cons
   };
   auto job = std::make_shared<Job>(Job{std::move(request), std::move(route), grant.tenant});
   connection_.loop().work(
-      [&tenants = door_.tenants, job] {
+      grant.tenant,
+      [&tenants = door_.tenants, job, connection = connection_.weak_from_this()] {
+        if (connection.expired()) return HttpResponse();
         return answer_tenant(tenants, job->tenant, job->route, job->request);
       },
-      [this, connection = connection_.weak_from_this()](HttpResponse response) {
+      [this, connection = connection_.weak_from_this(),
+       reservation = current_.reservation](HttpResponse response) mutable {
+        reservation.reset();  // of a connection that is there, current_ has it
         const auto alive = connection.lock();
         if (!alive || alive->is_closing()) return;
         is_busy_ = false;
@@ -245,49 +263,38 @@ void HttpConnection::answer_on_worker(HttpRequest request, HttpRoute route, cons
       });
 }
 
-// ---- who may what -----------------------------------------------------------------------------
+// ---- limits -----------------------------------------------------------------------------------
 
-std::variant<Grant, HttpResponse> HttpConnection::authorize(const HttpRequest& request,
-                                                            const HttpRoute& route) {
-  std::optional<Grant> grant;
-  if (const auto authorization = request.header("authorization")) {
-    const std::string_view token = bearer_token(*authorization);
-    if (token.empty()) return unauthorized("INVALID_TOKEN", "the authorization is no bearer token");
-    auto checked = door_.tokens.check(token, now_ms());
-    if (!checked) return unauthorized("INVALID_TOKEN", checked.error().message);
-    grant = std::move(*checked);
-  } else if (connection_.is_local() && door_.anonymous) {
-    grant = door_.anonymous;
-  }
-  if (!grant) {
-    return unauthorized("UNAUTHENTICATED", "this needs a token: Authorization: Bearer TOKEN");
-  }
-  if (!allows(grant->role, needed_role(route.kind))) {
-    return error_response(403, "PERMISSION_DENIED",
-                          fmt::format("the token's role, {}, does not allow this; it needs {}",
-                                      role_name(grant->role), role_name(needed_role(route.kind))));
-  }
-  return *grant;
+void HttpConnection::act_for(const Grant& grant) {
+  if (load_ && report_.tenant == grant.tenant) return;
+  load_ = door_.loads.of(grant.tenant);
+  report_.tenant = grant.tenant;
+  report_.token_id = grant.token_id;
 }
 
-// Counts the request as one of its tenant's unless that has too many.
-std::optional<HttpResponse> HttpConnection::overload(const Grant& grant) {
-  if (!load_ || load_tenant_ != grant.tenant) {
-    load_ = door_.loads.of(grant.tenant);
-    load_tenant_ = grant.tenant;
-  }
+// Counts the request as one of its tenant's, which may have a body of so many bytes, unless that, or
+// its connection, has too many.
+std::optional<HttpResponse> HttpConnection::reserve(const Grant& grant, std::size_t body_bytes) {
+  act_for(grant);
+  const auto refuse = [this](std::string_view why, std::uint32_t wait_ms) {
+    ++door_.metrics.overloaded;
+    return overloaded(why, wait_ms);
+  };
   if (load_->in_flight >= door_.limits.tenant_in_flight) {
-    ++door_.metrics.overloaded;
-    return overloaded("the tenant has too many requests in flight", 0);
+    return refuse("the tenant has too many requests in flight", 0);
   }
+  if (body_bytes > 0 && (door_.body_bytes + body_bytes > kBodiesBytes ||
+                         load_->body_bytes + body_bytes > kBodiesBytesOfTenant)) {
+    return refuse("too many requests with a body are on their way", 0);
+  }
+  const std::uint64_t now = connection_.loop().now_ms();
   const std::uint32_t wait_ms =
-      load_->bytes.wait_ms(door_.limits.tenant_bytes_per_second, connection_.loop().now_ms());
+      std::max(load_->bytes.wait_ms(door_.limits.tenant_bytes_per_second, now),
+               rate_.wait_ms(door_.limits.connection_bytes_per_second, now));
   if (wait_ms > 0) {
-    ++door_.metrics.overloaded;
-    return overloaded("the tenant has used up its bytes a second", wait_ms);
+    return refuse("the tenant or the connection has used up its bytes a second", wait_ms);
   }
-  ++load_->in_flight;
-  current_.load = load_;
+  current_.reservation = std::make_shared<Reservation>(door_, load_, body_bytes);
   return std::nullopt;
 }
 
@@ -298,16 +305,16 @@ void HttpConnection::count(int status, std::size_t response_bytes) {
   door_.metrics.add(
       unsigned(current_.kind), status >= 400,
       std::uint64_t(std::chrono::duration_cast<std::chrono::microseconds>(took).count()));
-  if (status >= 400) door_.on_refused(connection_, status, current_.path);
-  if (current_.load) current_.load->bytes.take(current_.request_bytes + response_bytes);
-  let_go();
-}
-
-void HttpConnection::let_go() {
-  if (current_.load) --current_.load->in_flight;
-  current_.load.reset();
-  door_.body_bytes -= current_.body_bytes;
-  current_.body_bytes = 0;
+  ++report_.requests;
+  if (status >= 400) {
+    ++report_.failures;
+    door_.on_refused(connection_, status, current_.path);
+  }
+  if (current_.reservation) {
+    current_.reservation->load->bytes.take(current_.request_bytes + response_bytes);
+    rate_.take(current_.request_bytes + response_bytes);
+  }
+  current_.reservation.reset();
 }
 
 void HttpConnection::send(const HttpResponse& response) {
@@ -322,54 +329,6 @@ void HttpConnection::send(const HttpResponse& response) {
 void HttpConnection::refuse_and_close(const HttpResponse& response) {
   current_.keep_alive = false;
   send(response);
-}
-
-// ---- the stream -------------------------------------------------------------------------------
-
-void HttpConnection::start_stream(const HttpRequest& request, const Grant& grant) {
-  QueryString query(request.query);
-  auto after = query.number("after", 0, INT64_MAX);
-  query.refuse_others();
-  if (const auto last = request.header("last-event-id")) {
-    QueryString header(fmt::format("last-event-id={}", *last));
-    after = header.number("last-event-id", 0, INT64_MAX);
-    for (const FieldProblem& problem : header.problems()) {
-      query.add_problem(problem.field, problem.code, problem.message);
-    }
-  }
-  if (!query.problems().empty()) return send(problems_response(query.problems()));
-  RunStream::Options options;
-  options.in_chunks = request.takes_chunks;
-  options.may_go_on = [this, grant] { return door_.tokens.holds(grant, now_ms()); };
-  is_busy_ = true;
-  connection_.loop().work(
-      [&tenants = door_.tenants, tenant = grant.tenant] { return tenants.open(tenant); },
-      [this, connection = connection_.weak_from_this(), options,
-       after](Expected<std::shared_ptr<Log>> log) mutable {
-        const auto alive = connection.lock();
-        if (!alive || alive->is_closing()) return;
-        is_busy_ = false;
-        if (!log) return send(response_of(log.error())), go_on();
-        const auto snapshot = (*log)->snapshot();
-        if (!snapshot) return send(response_of(snapshot.error())), go_on();
-        // Who does not say where to begin wants what comes from now on.
-        options.after = std::min<SequenceNumber>(after.value_or(INT64_MAX), (*snapshot)->end - 1);
-        send_stream_head(std::move(*log), std::move(options));
-      });
-}
-
-void HttpConnection::send_stream_head(std::shared_ptr<Log> log, RunStream::Options options) {
-  std::string head =
-      "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nCache-Control: no-cache, private\r\n"
-      "X-Content-Type-Options: nosniff\r\nConnection: close\r\n";
-  if (options.in_chunks) head += "Transfer-Encoding: chunked\r\n";
-  head += "\r\n";
-  count(200, head.size());
-  connection_.write(std::move(head));
-  if (current_.is_head || is_stopping_) return connection_.close_after_writing();
-  unread_.clear();
-  connection_.resume_reading();
-  stream_ = std::make_unique<RunStream>(connection_, std::move(log), std::move(options));
 }
 
 }  // namespace runlog

@@ -30,15 +30,15 @@ class HttpConnection : public Protocol {
   void on_closed() override;
 
  private:
+  struct Reservation;
   // A request that is being answered; the worker has the rest of it.
   struct Current {
-    HttpRoute::Kind kind = HttpRoute::Kind::kHealth;
+    HttpRoute::Kind kind = HttpRoute::Kind::kOther;
     bool is_head = false, keep_alive = false;
     std::string path;
     std::size_t request_bytes = 0;
-    std::size_t body_bytes = 0;  // reserved of HttpDoor::body_bytes
     std::chrono::steady_clock::time_point began;
-    std::shared_ptr<TenantLoad> load;  // that counts it, if it is a tenant's
+    std::shared_ptr<Reservation> reservation;  // if it is a tenant's
   };
 
   bool can_go_on() const;
@@ -50,13 +50,12 @@ class HttpConnection : public Protocol {
   void handle_for_tenant(HttpRequest request, HttpRoute route);
   void answer_on_worker(HttpRequest request, HttpRoute route, const Grant& grant);
   void start_stream(const HttpRequest& request, const Grant& grant);
-  void send_stream_head(std::shared_ptr<Log> log, RunStream::Options options);
+  void send_stream_head(RunStream::Options options);
 
-  std::variant<Grant, HttpResponse> authorize(const HttpRequest& request, const HttpRoute& route);
-  std::optional<HttpResponse> overload(const Grant& grant);
-  HttpResponse metrics() const;
+  void act_for(const Grant& grant);
+  std::optional<HttpResponse> reserve(const Grant& grant, std::size_t body_bytes);
+  HttpResponse metrics(const HttpRequest& request) const;
   void begin(const HttpRequest& request);
-  void let_go();
   void count(int status, std::size_t response_bytes);
   void send(const HttpResponse& response);
   void refuse_and_close(const HttpResponse& response);
@@ -65,8 +64,10 @@ class HttpConnection : public Protocol {
   HttpParser parser_;
   std::string unread_;   // came while a request was being answered
   Current current_;
-  std::string load_tenant_;            // whose load_ is; the next request mostly is the same tenant's
-  std::shared_ptr<TenantLoad> load_;
+  std::shared_ptr<TenantLoad> load_;  // of report_.tenant; the next request mostly is the same one's
+  ByteRate rate_;
+  SessionReport report_;
+  std::uint64_t began_at_;
   std::unique_ptr<RunStream> stream_;
   bool is_busy_ = false;       // a worker answers
   bool head_is_timed_ = false, body_is_admitted_ = false;

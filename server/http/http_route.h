@@ -24,8 +24,9 @@ struct HttpRoute {
     kReady,       // GET /readyz
     kMetrics,     // GET /metrics
     kPage,        // GET /
+    kOther,       // none of these: 404, 405, or no HTTP
   };
-  Kind kind = Kind::kHealth;
+  Kind kind = Kind::kOther;
   std::string flow, run_id;  // decoded
 };
 

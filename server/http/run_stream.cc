@@ -2,7 +2,7 @@
 
 #include <fmt/format.h>
 
-#include "server/follow_runs.h"
+#include "server/http/http_response.h"
 
 namespace runlog {
 namespace {
@@ -20,13 +20,9 @@ void write_event(const FollowedRun& run, std::string& out) {
 
 }  // namespace
 
-struct RunStream::Piece {
-  Expected<FollowedRuns> found;
-};
-
-RunStream::RunStream(Connection& connection, std::shared_ptr<Log> log, Options options)
+RunStream::RunStream(Connection& connection, Tenants& tenants, Options options)
     : connection_(connection),
-      log_(std::move(log)),
+      tenants_(tenants),
       options_(std::move(options)),
       last_(options_.after),
       sent_at_ms_(connection.loop().now_ms()),
@@ -39,31 +35,35 @@ RunStream::~RunStream() = default;
 void RunStream::look() {
   if (is_reading_ || is_finished_ || connection_.is_congested()) return;
   if (!options_.may_go_on()) return finish();
-  const auto snapshot = log_->snapshot();
-  if (!snapshot) return finish();
-  if ((*snapshot)->end > last_ + 1) return read_next(*snapshot);
+  if (!has_read_all_ || has_news(tenants_, options_.tenant, last_ + 1)) return read_next();
   if (connection_.loop().now_ms() - sent_at_ms_ >= kHeartbeatMs) send(": still here\n\n");
 }
 
-void RunStream::read_next(std::shared_ptr<const Snapshot> snapshot) {
+void RunStream::read_next() {
   is_reading_ = true;
   connection_.loop().work(
-      [snapshot = std::move(snapshot), from = last_ + 1] {
-        return Piece{follow_runs(*snapshot, {.from = from, .flows = {}})};
+      options_.tenant,
+      [&tenants = tenants_, tenant = options_.tenant, from = last_ + 1] {
+        return follow_runs(tenants, tenant, {.from = from, .flows = {}});
       },
       [this, connection = connection_.weak_from_this(),
-       alive = std::weak_ptr<const bool>(alive_)](Piece piece) {
-        if (connection.lock() && alive.lock()) on_read(std::move(piece));
+       alive = std::weak_ptr<const bool>(alive_)](Expected<FollowedRuns> read) {
+        if (connection.lock() && alive.lock()) on_read(std::move(read));
       });
 }
 
-void RunStream::on_read(Piece piece) {
+void RunStream::on_read(Expected<FollowedRuns> read) {
   is_reading_ = false;
   if (is_finished_) return;
-  if (!piece.found) return finish();
-  last_ = piece.found->next - 1;
+  if (!read) {
+    send(fmt::format("event: error\ndata: {}\n\n", response_of(read.error()).body));
+    options_.on_failed(read.error());
+    return finish();
+  }
+  last_ = read->next - 1;
+  has_read_all_ = !read->has_more;
   std::string events;
-  for (const FollowedRun& run : piece.found->runs) write_event(run, events);
+  for (const FollowedRun& run : read->runs) write_event(run, events);
   send(events);
   look();
 }
@@ -71,6 +71,7 @@ void RunStream::on_read(Piece piece) {
 void RunStream::send(std::string_view text) {
   if (text.empty()) return;
   sent_at_ms_ = connection_.loop().now_ms();
+  options_.load->bytes.take(text.size());
   connection_.write(options_.in_chunks ? fmt::format("{:x}\r\n{}\r\n", text.size(), text)
                                        : std::string(text));
 }

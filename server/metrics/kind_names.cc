@@ -59,7 +59,8 @@ std::string_view http_kind_name(unsigned kind) {
       {Route::kGroups, "groups"},          {Route::kStream, "stream"},
       {Route::kFlows, "flows"},            {Route::kDiscovery, "discovery"},
       {Route::kHealth, "healthz"},         {Route::kReady, "readyz"},
-      {Route::kMetrics, "metrics"},        {Route::kPage, "page"}};
+      {Route::kMetrics, "metrics"},        {Route::kPage, "page"},
+      {Route::kOther, "other"}};
   return name_in(kNames, kind);
 }
 

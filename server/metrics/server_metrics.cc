@@ -101,8 +101,7 @@ void write_commits(MetricsText& text) {
 }
 
 // The largest first; those beyond the cap are one.
-std::vector<TenantSummary> measured_tenants(Tenants& tenants, std::size_t most) {
-  auto open = tenants.open_tenants();
+std::vector<TenantSummary> largest_of(std::vector<TenantSummary> open, std::size_t most) {
   std::sort(open.begin(), open.end(), [](const TenantSummary& a, const TenantSummary& b) {
     return std::tie(b.bytes, a.name) < std::tie(a.bytes, b.name);
   });
@@ -121,7 +120,9 @@ std::vector<TenantSummary> measured_tenants(Tenants& tenants, std::size_t most) 
 }
 
 void write_tenants(const ServerMetrics& server, MetricsText& text) {
-  const auto measured = measured_tenants(server.tenants, server.most_tenants);
+  auto open = server.tenants.open_tenants();
+  text.one("runlog_tenants_open", "gauge", "Tenants whose logs are open.", double(open.size()));
+  const auto measured = largest_of(std::move(open), server.most_tenants);
   struct Metric {
     const char *name, *help;
     std::uint64_t TenantSummary::*count;
@@ -148,8 +149,6 @@ std::string metrics_text(const ServerMetrics& server) {
   write_commits(text);
   text.one("runlog_work_waiting", "gauge", "Tasks that wait for a worker thread.",
            double(server.loop.waiting_work()));
-  text.one("runlog_tenants_open", "gauge", "Tenants whose logs are open.",
-           double(server.tenants.open_tenants().size()));
   write_tenants(server, text);
   return text.take();
 }

@@ -16,6 +16,7 @@
 #include "server/protocol/message.h"
 #include "server/protocol/protocol_metrics.h"
 #include "server/protocol/requests.h"
+#include "server/protocol/session_report.h"
 #include "server/tenants/tenants.h"
 #include "server/tenants/tokens.h"
 #include "server/transport/connection.h"
@@ -25,13 +26,6 @@ namespace runlog {
 class FollowClock;
 
 inline constexpr const char* kNotTrusted = "the token was revoked or has expired";
-
-// What a server tells its log about a session, once.
-struct SessionReport {
-  std::string peer, tenant, token_id;
-  std::uint64_t requests = 0, failures = 0, received_bytes = 0, sent_bytes = 0, milliseconds = 0;
-  std::string ended_because;   // empty: the client went away
-};
 
 // What all sessions of a server share. Made before its listeners and destroyed after them, but before
 // the loop stops; tenants and tokens outlive the loop, whose workers use them. Changed on the loop

@@ -139,6 +139,13 @@ void Server::log_refusals() {
                                  .add("why", failure.message)
                                  .text());
   };
+  door_->on_failed = [this](const Connection& connection, const Error& error) {
+    log_(LogLevel::kError, LogLine("stream")
+                               .add("peer", connection.peer())
+                               .add("why", error.message)
+                               .text());
+  };
+  door_->on_ended = sessions_->on_ended;
 }
 
 void Server::log_failures(const std::vector<Error>& failures, std::string_view event) {
@@ -173,9 +180,9 @@ void Server::drain() {
   // What was appended is acknowledged or lost by now; this makes the rest durable.
   log_failures(tenants_.close_all(), "closing");
   listeners_.clear();
-  door_.reset();
   sessions_.reset();
   loop_.reset();
+  door_.reset();
 }
 
 }  // namespace runlog
