@@ -2,6 +2,7 @@
 // Usage: node check.mjs RUNLOG SAMPLE.ndjson
 import assert from 'node:assert/strict';
 import { execFileSync, spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -148,7 +149,11 @@ try {
     }
   }
 } finally {
-  server?.kill('SIGTERM');
+  if (server && server.exitCode === null && server.signalCode === null) {
+    const exited = once(server, 'exit');
+    server.kill('SIGTERM');
+    await exited;  // it writes to its files until then
+  }
   rmSync(data, { recursive: true, force: true });
 }
 process.exit(failed === 0 ? 0 : 1);
