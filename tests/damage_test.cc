@@ -18,6 +18,7 @@
 #include "tests/faults/guarded_sweep.h"
 #include "tests/faults/scenario.h"
 #include "tests/faults/shim_support.h"
+#include "tests/sanitized.h"
 
 using namespace runlog;
 using namespace runlog::faults;
@@ -350,11 +351,7 @@ void judge_all(const Judge& judge, const std::vector<Damage>& damages) {
 
 // A long run damages every byte and cuts at every length; the others, which have minutes, some.
 std::size_t step() {
-#ifdef RUNLOG_SANITIZED
-  return 41;
-#else
-  return test_rounds() > 1 ? 1 : 3;
-#endif
+  return one_in(27) * (test_rounds() > 1 ? 1 : 3);
 }
 
 }  // namespace

@@ -11,6 +11,7 @@
 
 #include "log/lmdb_format.h"
 #include "tests/lmdb_image.h"
+#include "tests/sanitized.h"
 
 using namespace runlog;
 using namespace runlog::lmdb_tests;
@@ -210,6 +211,7 @@ TEST_CASE("a damaged byte anywhere is reported, or LMDB lives and finds the same
     const auto near = std::lower_bound(reported.begin(), reported.end(), at < 16 ? 0 : at - 16);
     const bool beside = near != reported.end() && *near <= at + 16;
     if (std::binary_search(reported.begin(), reported.end(), at)) continue;
+    if (at % one_in(5) != 0) continue;
     if (beside || at % 64 == 0) passed.push_back({at, mask(at)});
   }
   Progress progress{};
@@ -227,7 +229,7 @@ TEST_CASE("random damage of several bytes is reported, or LMDB lives") {
   const Keys expected = keys_of(image);
   TempDir dir;
   unsigned passed = 0;
-  for (unsigned round = 0; round < 20000; ++round) {
+  for (unsigned round = 0; round < 20000 / one_in(5); ++round) {
     std::vector<std::byte> damaged = image;
     const unsigned deeds = 1 + random() % 3;
     for (unsigned i = 0; i < deeds; ++i) {

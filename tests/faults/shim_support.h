@@ -7,14 +7,7 @@
 
 #include "tests/faults/child_process.h"
 #include "tests/faults/io_shim.h"
-
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define RUNLOG_SANITIZED 1
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
-#define RUNLOG_SANITIZED 1
-#endif
-#endif
+#include "tests/sanitized.h"
 
 // A sanitizer's runtime must be the first library of a process, and so must a preloaded one.
 #ifdef RUNLOG_SANITIZED
