@@ -16,12 +16,15 @@ std::string place(const std::filesystem::path& file, const toml::source_region& 
 }  // namespace
 
 Expected<toml::table> read_toml(const std::filesystem::path& file) {
-  auto mapping = FileMapping::open(file);
-  if (!mapping) return tl::unexpected(mapping.error());
-  const auto bytes = (*mapping)->bytes();
-  if (bytes.size() > kMostBytes)
-    return fail(ErrorCode::TooLarge, fmt::format("{} is larger than 16 MiB", file.string()));
-  return parse_toml({reinterpret_cast<const char*>(bytes.data()), bytes.size()}, file);
+  std::string text;
+  auto read = read_file(file, [&](std::span<const std::byte> bytes) -> Expected<void> {
+    if (text.size() + bytes.size() > kMostBytes)
+      return fail(ErrorCode::TooLarge, fmt::format("{} is larger than 16 MiB", file.string()));
+    text.append(reinterpret_cast<const char*>(bytes.data()), bytes.size());
+    return {};
+  });
+  if (!read) return tl::unexpected(read.error());
+  return parse_toml(text, file);
 }
 
 Expected<toml::table> parse_toml(std::string_view text, const std::filesystem::path& file) {

@@ -201,9 +201,11 @@ TEST_CASE("a tenant whose retention stands in the options has it whenever its lo
   CHECK(*open(tenants, "acme")->retention() == week);
   CHECK(*open(tenants, "other")->retention() == RetentionPolicy::standard());
 
-  // Rules for a flow stay; the others change with the options.
+  // Rules for a flow stay, and the archive; the others change with the options.
+  const TempDir archive;
   RetentionPolicy changed = week;
   changed.flows["lead_routing"].max_per_flow = 5;
+  changed.archive = archive.path().string();
   must(open(tenants, "acme")->set_retention(changed));
   options.rules["acme"].retention->all.max_age_ms = 86'400'000;
   CHECK(tenants.set_options(options).empty());

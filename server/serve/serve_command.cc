@@ -100,12 +100,18 @@ Expected<ServeConfig> config_of(const ServeOptions& options) {
 
 void reload(Server& server, const ServeOptions& options, const ServerLog& log) {
   notify_reloading();
-  if (auto config = config_of(options)) {
+  const auto say = [&](const Error& error) {
+    log(LogLevel::kError, LogLine("not reloaded").add("why", error.message).text());
+  };
+  // A token that was taken back must go, whatever the configuration is like.
+  const auto tokens = server.reload_tokens();
+  if (!tokens) say(tokens.error());
+  const auto config = config_of(options);
+  if (config)
     server.reload(*config);
-    log(LogLevel::kInfo, "reloaded");
-  } else {
-    log(LogLevel::kError, LogLine("not reloaded").add("why", config.error().message).text());
-  }
+  else
+    say(config.error());
+  if (tokens && config) log(LogLevel::kInfo, "reloaded");
   notify_service("READY=1");
 }
 
@@ -129,7 +135,7 @@ ExitCode run_serve(const LogPlace& place, const ServeOptions& options, Console& 
   while (signal != SIGTERM && signal != SIGINT) {
     signal = signals.wait();
     if (signal == SIGHUP) reload(**server, options, log);
-    if (signal == 0) (*server)->tend();
+    if (signal == 0) (*server)->measure();
   }
   notify_service("STOPPING=1");
   signals.let_end();

@@ -1,5 +1,7 @@
 #include "server/serve/server.h"
 
+#include <condition_variable>
+#include <mutex>
 #include <thread>
 #include <utility>
 
@@ -58,7 +60,9 @@ Expected<void> Server::open(const ServeConfig& config) {
   door_->limits = config.limits;
   if (config.anonymous) door_->anonymous = Grant{*config.anonymous, Role::kAdmin, {}};
   log_refusals();
-  return listen_on_all(config);
+  if (auto listening = listen_on_all(config); !listening) return listening;
+  tending_ = std::jthread([this](const std::stop_token& stop) { tend(stop); });
+  return {};
 }
 
 Expected<void> Server::listen_on_all(const ServeConfig& config) {
@@ -153,10 +157,20 @@ void Server::log_failures(const std::vector<Error>& failures, std::string_view e
     log_(LogLevel::kError, LogLine(event).add("why", failure.message).text());
 }
 
-void Server::tend() { log_failures(tenants_.tend(), "tenant"); }
+void Server::tend(const std::stop_token& stop) {
+  std::mutex mutex;
+  std::condition_variable_any stopped;
+  std::unique_lock lock(mutex);
+  while (!stopped.wait_for(lock, stop, std::chrono::seconds(1),
+                           [&] { return stop.stop_requested(); }))
+    log_failures(tenants_.tend(), "tenant");
+}
+
+void Server::measure() { tenants_.measure(); }
+
+Expected<void> Server::reload_tokens() { return tokens_->reload(); }
 
 void Server::reload(const ServeConfig& config) {
-  if (auto read = tokens_->reload(); !read) log_failures({read.error()}, "tokens");
   log_failures(tenants_.set_options(config.tenants), "policy");
   loop_->call([&] { sessions_->limits = door_->limits = config.limits; });
 }
@@ -171,6 +185,7 @@ std::string Server::metrics() {
 
 void Server::drain() {
   if (std::exchange(is_drained_, true)) return;
+  tending_.request_stop();
   if (door_) loop_->call([this] { door_->is_ready = false; });
   // All at once: while one waits for its last requests, another must not accept new ones.
   std::vector<std::thread> draining;
@@ -179,6 +194,7 @@ void Server::drain() {
   for (std::thread& thread : draining) thread.join();
   // What was appended is acknowledged or lost by now; this makes the rest durable.
   log_failures(tenants_.close_all(), "closing");
+  if (tending_.joinable()) tending_.join();
   listeners_.clear();
   sessions_.reset();
   loop_.reset();

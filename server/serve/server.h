@@ -4,7 +4,9 @@
 #include <filesystem>
 #include <functional>
 #include <memory>
+#include <stop_token>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "index/error.h"
@@ -40,11 +42,12 @@ class Server {
   // Where it listens, with the ports that were chosen: tcp://127.0.0.1:7414, http://127.0.0.1:7480.
   std::vector<std::string> addresses() const;
 
-  // What must be done about once a second, see Tenants::tend.
-  void tend();
-  // Takes tokens as they are on disk, and policies and limits of `config`. Addresses, certificates
-  // and anonymous access stay as they are. Connections stay open, unless their token is gone: their
-  // next request is refused.
+  // What must be done about once a second, see Tenants::measure.
+  void measure();
+  // Takes tokens as they are on disk. Connections stay open; the next request of one whose token is
+  // gone is refused. Errors: those of Tokens::reload.
+  Expected<void> reload_tokens();
+  // Takes policies and limits of `config`. What else it has stays as it is.
   void reload(const ServeConfig& config);
   // Accepts no more, lets requests that have begun end, syncs and closes the logs.
   void drain();
@@ -55,6 +58,7 @@ class Server {
   Expected<void> listen(std::string_view text, std::string_view scheme,
                         ListenOptions options, Listener::ProtocolFactory make_protocol);
   Expected<void> listen_on_all(const ServeConfig& config);
+  void tend(const std::stop_token& stop);
   void log_refusals();
   void log_failures(const std::vector<Error>& failures, std::string_view event);
   std::string metrics();
@@ -73,6 +77,7 @@ class Server {
   };
   std::vector<Listening> listeners_;
   bool is_drained_ = false;
+  std::jthread tending_;  // Tenants::tend, again and again: it may wait for a log's maintenance
 };
 
 }  // namespace runlog

@@ -173,10 +173,13 @@ ExitCode run_tenants_delete(const LogPlace& place, const TenantsDeleteOptions& o
   auto tokens = Tokens::load(place.data);
   if (!tokens) return complain(console, tokens.error());
   Tenants tenants(place.data);
-  if (auto removed = tenants.remove(options.name); !removed)
+  const auto removed = tenants.remove(options.name);
+  if (!removed && removed.error().code != ErrorCode::NotFound)
     return complain(console, removed.error());
+  // Also of a tenant that is gone: somebody may make one of that name again.
   auto revoked = (*tokens)->revoke_all(options.name);
   if (!revoked) return complain(console, revoked.error());
+  if (!removed && *revoked == 0) return complain(console, removed.error());
   console.out.write(fmt::format("deleted {} with all its runs; {} revoked\n", options.name,
                                 count_of(*revoked, "token")));
   return ExitCode::kDone;

@@ -140,12 +140,16 @@ namespace {
 // No tenant's name, so that nobody takes it for one when a crash leaves it behind.
 Expected<void> remove_log(const std::filesystem::path& data, std::string_view tenant) {
   const auto directory = data / tenant;
-  if (!is_log(directory)) return tl::unexpected(no_tenant(tenant));
+  const auto removed = data / fmt::format(".removed-{}", tenant);
+  std::error_code ignored;
+  const bool was_begun = std::filesystem::exists(removed, ignored);
+  if (was_begun)
+    if (auto cleared = remove_tree(removed); !cleared) return cleared;
+  if (!is_log(directory))
+    return was_begun ? Expected<void>() : tl::unexpected(no_tenant(tenant));
   // Whoever writes the log holds its lock, in whichever process.
   auto lock = WriterLock::take(directory / "LOCK");
   if (!lock) return tl::unexpected(lock.error());
-  const auto removed = data / fmt::format(".removed-{}", tenant);
-  if (auto cleared = remove_tree(removed); !cleared) return cleared;
   if (auto moved = move_entry(directory, removed); !moved) return moved;
   return remove_tree(removed);
 }

@@ -39,7 +39,7 @@ struct TenantsOptions {
   // What the files of one tenant's log may take; over it, nothing is appended. 0: no quota.
   std::uint64_t max_bytes = 0;
   // By tenant. A retention that stands here holds: its log gets these rules whenever it is opened
-  // and when they change; only rules for single flows, which it does not name, stay as they are.
+  // and when they change; only what it cannot name, rules for single flows and the archive, stays.
   std::map<std::string, TenantRules, std::less<>> rules;
 };
 
@@ -78,22 +78,23 @@ class Tenants {
   // Makes a tenant with an empty log, on disk when this returns. Does not leave it open.
   // Errors: InvalidArgument (no tenant's name; it exists already); those of Log::open.
   Expected<void> create(std::string_view tenant);
-  // Removes a tenant and all its runs for good. Errors: InvalidArgument (no tenant's name);
+  // Removes a tenant and all its runs for good, or what an interrupted call has left of them. Errors: InvalidArgument (no tenant's name);
   // NotFound; Busy (its log is in use here, or open in another process); IoError.
   Expected<void> remove(std::string_view tenant);
   // Every tenant, by name. Reads the logs that are not open, which takes a moment for each.
   // Errors: IoError (the data directory cannot be read; a log that cannot is a `problem`).
   Expected<std::vector<TenantSummary>> list();
 
-  // Whether the tenant may store more: its quota against what its files took when tend() last
-  // looked, and what was admitted since. Errors: DiskFull (over the quota; names it).
+  // Whether the tenant may store more: its quota against what its files took when measure()
+  // last looked, and what was admitted since. Errors: DiskFull (over the quota; names it).
   Expected<void> admit(std::string_view tenant, std::uint64_t bytes);
 
-  // What must be done from time to time, about once a second, by a thread that may wait: closes
-  // logs that are idle, seals the largest active segments while all are over their budget, measures what
-  // is stored. Returns what failed.
+  // What must be done about once a second, by a thread that may wait for long: closes logs that are
+  // idle, seals the largest active segments while all are over their budget. Returns what failed.
   std::vector<Error> tend();
-  // What is open now, from memory alone; tend() measured it.
+  // Looks how much the open logs store; likewise, but without waiting for any of them.
+  void measure();
+  // What is open now, from memory alone, as measure() saw it.
   std::vector<TenantSummary> open_tenants();
 
   // Takes other options; those of `log` hold for logs that are opened from now on. Returns what
@@ -109,7 +110,7 @@ class Tenants {
     bool is_busy = false;  // one thread opens, closes or removes it; the others wait
     std::shared_ptr<Log> log;
     std::chrono::steady_clock::time_point used;
-    LogInfo measured;                  // when it was opened, and by tend()
+    LogInfo measured;                  // when it was opened, and by measure()
     std::uint64_t admitted_bytes = 0;  // since then
   };
   using Lock = std::unique_lock<std::mutex>;
@@ -123,13 +124,11 @@ class Tenants {
   TenantSummary summary_of(const std::string& tenant);
   static void copy(const LogInfo& info, TenantSummary& summary);
 
-  template <typename Wanted>
-  std::vector<std::string> reserve_open(Wanted&& wanted);
+  bool is_idle(const Tenant& tenant) const;
+  bool reserve_idle(std::string_view name);
   std::optional<Error> close_reserved(std::string_view tenant);
   void close_idle(std::vector<Error>& failed);
-  Expected<void> seal_before_closing(const std::string& tenant);
   std::vector<std::pair<std::string, std::shared_ptr<Log>>> open_logs();
-  void measure();
   void seal_largest(std::vector<Error>& failed);
 
   const std::filesystem::path data_;

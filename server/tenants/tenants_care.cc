@@ -35,43 +35,42 @@ std::optional<Error> Tenants::close_reserved(std::string_view tenant) {
   return closed ? std::nullopt : std::optional(closed.error());
 }
 
-// Reserves the open tenants that `wanted` names.
-template <typename Wanted>
-std::vector<std::string> Tenants::reserve_open(Wanted&& wanted) {
-  std::vector<std::string> names;
+// Whether nobody has used it for a while. Only from the map can somebody get at a log that nobody else
+// holds.
+bool Tenants::is_idle(const Tenant& tenant) const {
+  return !tenant.is_busy && tenant.log.use_count() == 1 &&
+         std::chrono::steady_clock::now() - tenant.used >= options_.idle_after;
+}
+
+bool Tenants::reserve_idle(std::string_view name) {
   const std::lock_guard lock(mutex_);
-  for (auto& [name, tenant] : tenants_) {
-    if (tenant.is_busy || !wanted(tenant)) continue;
-    tenant.is_busy = true;
-    names.push_back(name);
-  }
-  return names;
+  const auto found = tenants_.find(name);
+  if (found == tenants_.end() || !is_idle(found->second)) return false;
+  found->second.is_busy = true;
+  return true;
 }
 
 void Tenants::close_idle(std::vector<Error>& failed) {
-  const auto now = std::chrono::steady_clock::now();
-  // Only from the map can somebody get at a log that nobody else holds.
-  const auto idle = reserve_open([&](const Tenant& tenant) {
-    return tenant.log.use_count() == 1 && now - tenant.used >= options_.idle_after;
-  });
-  for (const std::string& name : idle) {
-    if (auto sealed = seal_before_closing(name); !sealed) failed.push_back(sealed.error());
+  std::vector<std::pair<std::string, std::shared_ptr<Log>>> idle;
+  {
+    const std::lock_guard lock(mutex_);
+    for (const auto& [name, tenant] : tenants_)
+      if (is_idle(tenant)) idle.emplace_back(name, tenant.log);
+  }
+  for (auto& [name, log] : idle) {
+    // While it is sealed, which may take long, whoever wants it has it.
+    if (is_worth_sealing(log->describe()))
+      if (auto sealed = log->seal_now(); !sealed) failed.push_back(sealed.error());
+    log.reset();
+    if (!reserve_idle(name)) continue;
     if (auto error = close_reserved(name)) failed.push_back(std::move(*error));
     release(name, nullptr);
   }
 }
 
-Expected<void> Tenants::seal_before_closing(const std::string& tenant) {
-  std::shared_ptr<Log> log;
-  {
-    const std::lock_guard lock(mutex_);
-    log = tenants_.find(tenant)->second.log;
-  }
-  return is_worth_sealing(log->describe()) ? log->seal_now() : Expected<void>();
-}
-
 std::vector<Error> Tenants::close_all() {
   std::vector<Error> failed;
+  std::vector<std::string> open;
   {
     Lock lock(mutex_);
     is_closed_ = true;
@@ -79,8 +78,12 @@ std::vector<Error> Tenants::close_all() {
       return std::none_of(tenants_.begin(), tenants_.end(),
                           [](const auto& entry) { return entry.second.is_busy; });
     });
+    for (auto& [name, tenant] : tenants_) {
+      tenant.is_busy = true;
+      open.push_back(name);
+    }
   }
-  for (const std::string& name : reserve_open([](const Tenant&) { return true; })) {
+  for (const std::string& name : open) {
     if (auto error = close_reserved(name)) failed.push_back(std::move(*error));
     release(name, nullptr);
   }
@@ -190,17 +193,28 @@ Expected<void> Tenants::apply_rules(const std::string& tenant, Log& log) {
   auto policy = log.retention();
   if (!policy) return tl::unexpected(policy.error());
   wanted->flows = policy->flows;
+  wanted->archive = policy->archive;
   return *wanted == *policy ? Expected<void>() : log.set_retention(*wanted);
 }
 
 std::vector<Error> Tenants::set_options(TenantsOptions options) {
+  std::vector<std::string> names;
   {
     const std::lock_guard lock(mutex_);
     options_ = std::move(options);
+    for (const auto& [name, tenant] : tenants_) names.push_back(name);
   }
   std::vector<Error> failed;
-  for (const auto& [name, log] : open_logs())
+  for (const std::string& name : names) {
+    std::shared_ptr<Log> log;
+    {
+      // One that is being opened may have got the old rules.
+      Lock lock(mutex_);
+      if (const Tenant* found = wait_for(lock, name)) log = found->log;
+    }
+    if (!log) continue;
     if (auto applied = apply_rules(name, *log); !applied) failed.push_back(applied.error());
+  }
   return failed;
 }
 
