@@ -385,8 +385,10 @@ Expected<void> Appender::roll() {
   if (!next_)
     if (auto made = make_next(); !made) return made;
   kill_point("roll.before_catalog");
+  // One without records has nothing to seal, and the next one the same base.
+  const bool is_empty = active_->index().count() == 0;
   CatalogEntry entries[2];
-  entries[0].state = SegmentState::kClosed;
+  entries[0].state = is_empty ? SegmentState::kDropped : SegmentState::kClosed;
   entries[0].id = active_->id();
   entries[0].base = active_->base();
   entries[1].state = SegmentState::kActive;
@@ -398,11 +400,16 @@ Expected<void> Appender::roll() {
   state_.current->change([&](Snapshot& next) {
     SegmentView view;
     view.segment = next_;
+    if (is_empty) next.segments.pop_back();
     next.segments.push_back(std::move(view));
   });
   active_ = std::move(next_);
   wake_maintenance_();
-  return {};
+  if (!is_empty) return {};
+  const std::uint64_t gone = entries[0].id;
+  if (auto removed = remove_directory(segment_directory(state_.directory, gone)); !removed)
+    return removed;
+  return state_.catalog->change({}, std::span(&gone, 1));
 }
 
 Expected<void> Appender::close_segment() {
@@ -411,7 +418,12 @@ Expected<void> Appender::close_segment() {
   const auto close = [&]() -> Expected<void> {
     if (needs_mending_)
       if (auto mended = mend(); !mended) return mended;
-    if (active_->index().count() == 0) return {};
+    if (active_->index().count() == 0) {
+      // Bytes of a commit that did not take effect go with the segment.
+      const auto has_leftovers = active_->may_have_leftovers();
+      if (!has_leftovers) return tl::unexpected(has_leftovers.error());
+      if (!*has_leftovers) return {};
+    }
     return roll();
   };
   auto closed = close();

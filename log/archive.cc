@@ -44,13 +44,10 @@ class SegmentArchive {
 
   Expected<Archived> run() {
     const OrdinalSet runs = state_.retention->expired_in(snapshot_, position_);
-    auto place = find_place();
+    if (runs.is_empty()) return Archived();
+    auto place = find_place(runs);
     if (!place) return tl::unexpected(place.error());
-    if (runs.is_empty()) {
-      // An earlier call may have written runs that were replaced since.
-      if (auto removed = remove(*place); !removed) return tl::unexpected(removed.error());
-      return Archived();
-    }
+    if (place->empty()) return Archived();  // all of them are archived already
     auto written = write(runs, *place);
     if (!written) {
       for (const char* suffix : {kDataSuffix, kManifestSuffix})
@@ -62,41 +59,58 @@ class SegmentArchive {
 
  private:
   // The name says which records the segment has, so that a call that is made again replaces what an
-  // interrupted one has left. A log that was restored from a backup makes other segments under the
-  // same numbers: what they left is known by runs that are not of this segment, and stays.
-  Expected<fs::path> find_place() {
+  // interrupted one has left. Another copy of the log, that goes on by itself, may have archived other
+  // runs of the segment: its files stay. Empty if a file has all of the runs.
+  Expected<fs::path> find_place(const OrdinalSet& runs) {
     const auto range =
         fmt::format("{}-{:012}-{:012}-{}", hex(snapshot_.log_id), view_.sequence(0),
                     view_.sequence(view_.end - 1), view_.segment->id());
+    std::unordered_set<std::uint64_t> lines;  // hashes
     for (unsigned number = 1; number <= kMaxNumber; ++number) {
       const fs::path place = directory_ / fmt::format("{}-{}", range, number);
       const auto bytes = file_bytes(with(place, kDataSuffix));
       if (!bytes && bytes.error().code == ErrorCode::NotFound) return place;
       if (!bytes) return tl::unexpected(bytes.error());
-      auto own = is_own(with(place, kDataSuffix));
-      if (!own) return tl::unexpected(own.error());
-      if (*own) return place;
+      if (lines.empty())
+        if (auto read = hash_lines(runs, lines); !read) return tl::unexpected(read.error());
+      auto found = compare(with(place, kDataSuffix), lines);
+      if (!found) return tl::unexpected(found.error());
+      if (*found == Found::kNothingElse) return place;
+      if (*found == Found::kAllAndMore && file_bytes(with(place, kManifestSuffix))) return fs::path();
     }
     return fail(ErrorCode::IoError,
                 fmt::format("there are {} files of '{}-…' already", kMaxNumber, range));
   }
 
-  // Whether all runs of a file are records of the segment.
-  Expected<bool> is_own(const fs::path& file) {
-    if (all_lines_.empty()) {
-      for (Ordinal ordinal = 0; ordinal < view_.end; ++ordinal) {
-        auto line = read_line(ordinal);
-        if (line) all_lines_.insert(XXH3_64bits(line->data(), line->size()));
-      }
+  Expected<void> hash_lines(const OrdinalSet& runs, std::unordered_set<std::uint64_t>& lines) {
+    const auto ordinals = runs.read(view_.end, Direction::kOldestFirst);
+    Ordinal ordinal = 0;
+    while (ordinals->next({&ordinal, 1}) == 1) {
+      auto line = read_line(ordinal);
+      if (!line) return tl::unexpected(line.error());
+      lines.insert(XXH3_64bits(line->data(), line->size()));
     }
-    bool own = true;
+    return {};
+  }
+
+  // What a file has of the lines that are to be written, and beside them.
+  enum class Found { kNothingElse, kAllAndMore, kOther };
+  static Expected<Found> compare(const fs::path& file,
+                                 const std::unordered_set<std::uint64_t>& lines) {
+    std::unordered_set<std::uint64_t> same;
+    bool has_more = false;
     auto read = read_archive_file(file, [&](std::string_view line) -> Expected<void> {
-      own = own && all_lines_.count(XXH3_64bits(line.data(), line.size())) != 0;
+      const std::uint64_t hash = XXH3_64bits(line.data(), line.size());
+      if (lines.count(hash) == 0)
+        has_more = true;
+      else
+        same.insert(hash);
       return {};
     });
-    if (read) return own;
-    if (read.error().code == ErrorCode::Corruption) return false;
-    return tl::unexpected(read.error());
+    if (!read && read.error().code == ErrorCode::Corruption) return Found::kOther;
+    if (!read) return tl::unexpected(read.error());
+    if (!has_more) return Found::kNothingElse;
+    return same.size() == lines.size() ? Found::kAllAndMore : Found::kOther;
   }
 
   Expected<std::string> read_line(Ordinal ordinal) {
@@ -111,15 +125,6 @@ class SegmentArchive {
     std::string line;
     write_json(run, line);
     return line;
-  }
-
-  Expected<void> remove(const fs::path& place) const {
-    for (const char* suffix : {kManifestSuffix, kDataSuffix}) {
-      const fs::path file = with(place, suffix);
-      if (!file_bytes(file)) continue;
-      if (auto removed = remove_file(file); !removed) return removed;
-    }
-    return {};
   }
 
   Expected<Archived> write(const OrdinalSet& runs, const fs::path& place) {
@@ -217,7 +222,6 @@ class SegmentArchive {
   const fs::path directory_;
   const std::atomic<bool>& stop_;
   RecordReader reader_;
-  std::unordered_set<std::uint64_t> all_lines_;  // hashes; of all records of the segment
 };
 
 }  // namespace

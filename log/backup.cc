@@ -18,8 +18,8 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// A seal, a merge or a drop may become known to state/ a moment before the snapshot shows it.
-constexpr int kMaxTries = 1000;
+// Each seal, merge or drop that comes between takes one.
+constexpr int kMaxTries = 100;
 constexpr std::size_t kChunkBytes = 8u << 20;
 
 fs::path in_full(const fs::path& directory) {
@@ -67,9 +67,10 @@ class Backup {
 
   // What an interrupted backup has left goes, but nothing that no backup makes.
   Expected<void> begin() {
-    std::error_code ignored;
-    for (const auto& entry : fs::directory_iterator(partial_, ignored)) {
-      const auto name = entry.path().filename();
+    std::error_code error;
+    for (fs::directory_iterator entry(partial_, error), end; !error && entry != end;
+         entry.increment(error)) {
+      const auto name = entry->path().filename();
       if (name != "LOCK" && name != "state" && name != "segments")
         return fail(ErrorCode::InvalidArgument,
                     fmt::format("'{}', which a backup needs for itself, holds something else",
@@ -98,10 +99,17 @@ class Backup {
 
   // A state, and the segments that it names: the snapshot keeps their files, whatever becomes of them.
   Expected<void> copy_state() {
-    for (int tries = 0; tries < kMaxTries; ++tries) {
+    for (int tries = 0; tries < kMaxTries;) {
       auto snapshot = look_();
       if (!snapshot) return tl::unexpected(snapshot.error());
       snapshot_ = std::move(*snapshot);
+      auto named = state_.catalog->read();
+      if (!named) return tl::unexpected(named.error());
+      if (!find_segments(*named)) {
+        if (auto waited = wait_for(*named); !waited) return waited;
+        continue;
+      }
+      ++tries;
       if (auto copied = copy_environment(state_.catalog->environment(), partial_ / "state"); !copied)
         return copied;
       auto copy = Catalog::open(partial_, OpenMode::kWrite);
@@ -109,11 +117,24 @@ class Backup {
       auto contents = (*copy)->read();
       if (!contents) return tl::unexpected(contents.error());
       if (find_segments(*contents)) return describe_copy(**copy, *contents);
-      std::this_thread::sleep_for(std::chrono::milliseconds(1));
     }
     return fail(ErrorCode::Busy,
                 fmt::format("the segments of '{}' changed faster than they could be copied; try "
                             "again", state_.directory.string()));
+  }
+
+  // A seal, a merge or a drop may become known to state/ a moment before the snapshot shows it; a
+  // segment that a reader leaves out because it is damaged never shows.
+  Expected<void> wait_for(const Catalog::Contents& named) {
+    constexpr int kMaxWaits = 1000;
+    waits_ = named.generation == waited_for_ ? waits_ + 1 : 0;
+    waited_for_ = named.generation;
+    if (waits_ == kMaxWaits)
+      return fail(ErrorCode::Corruption,
+                  fmt::format("a segment of '{}' is damaged and cannot be copied; run `runlog verify "
+                              "--repair`", state_.directory.string()));
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    return {};
   }
 
   bool find_segments(const Catalog::Contents& contents) {
@@ -200,6 +221,11 @@ class Backup {
     auto copy = Log::open_read_only(partial_);
     if (!copy) return tl::unexpected(copy.error());
     const LogInfo info = (*copy)->describe();
+    // It would leave one out that it cannot read.
+    if (info.segments.size() != segments_.size())
+      return fail(ErrorCode::Corruption,
+                  fmt::format("a segment of '{}' is damaged, and its copy cannot be read; run "
+                              "`runlog verify --repair`", state_.directory.string()));
     report_.runs = info.runs;
     report_.bytes = info.bytes;
     report_.segments = info.segments.size();
@@ -219,6 +245,8 @@ class Backup {
   std::unique_ptr<WriterLock> lock_;
   std::shared_ptr<const Snapshot> snapshot_;
   std::vector<std::shared_ptr<const Segment>> segments_;
+  std::uint64_t waited_for_ = 0;
+  int waits_ = 0;
   std::uint64_t total_bytes_ = 0, done_bytes_ = 0;
   BackupReport report_;
 };

@@ -295,8 +295,20 @@ Expected<void> Catalog::rewrite_without(std::uint64_t key) {
 
 Expected<void> Catalog::remove_leftover(const std::filesystem::path& log) {
   std::error_code ignored;
-  return std::filesystem::exists(rewritten(log), ignored) ? remove_directory(rewritten(log))
+  return std::filesystem::exists(rewritten(log), ignored) ? remove_tree(rewritten(log))
                                                           : Expected<void>();
+}
+
+Expected<void> Catalog::check_rewritable() {
+  std::lock_guard lock(change_mutex_);
+  const auto log = file().parent_path().parent_path();
+  const auto first = rewritten(log) / "first", second = rewritten(log) / "second";
+  auto done = remove_leftover(log);
+  for (const auto& directory : {rewritten(log), first, second})
+    if (done) done = make_directory(directory);
+  if (done) done = exchange_directories(first, second);
+  if (!done) (void)remove_leftover(log);
+  return done ? remove_leftover(log) : done;
 }
 
 Expected<std::uint64_t> Catalog::begin_segment(SequenceNumber base) {

@@ -18,26 +18,33 @@ class Fold {
       : snapshot_(snapshot), reach_(reach), only_(only), changes_(changes) {}
 
   // The records of one segment. Reads of segments that are not sealed are let go between segments.
-  void segment(std::size_t position, SequenceNumber from, SequenceNumber to) {
+  Expected<void> segment(std::size_t position, SequenceNumber from, SequenceNumber to) {
     RecordReader reader(snapshot_);
     const SegmentView& view = snapshot_.segments[position];
     const Ordinal end = view.lower_bound(to);
     for (Ordinal ordinal = view.lower_bound(from); ordinal < end; ++ordinal) {
       const auto head = head_of(reader, {position, ordinal});
-      if (!head) continue;
-      add(*head, &BucketChange::more);
-      if (head->supersedes() == 0) continue;
-      const auto place = find_sequence(snapshot_, head->supersedes());
-      const auto earlier = place ? head_of(reader, *place) : std::nullopt;
-      if (earlier) add(*earlier, &BucketChange::less);
+      if (!head) return tl::unexpected(head.error());
+      if (!*head) continue;
+      add(**head, &BucketChange::more);
+      if ((*head)->supersedes() == 0) continue;
+      const auto place = find_sequence(snapshot_, (*head)->supersedes());
+      if (!place) continue;
+      const auto earlier = head_of(reader, *place);
+      if (!earlier) return tl::unexpected(earlier.error());
+      if (*earlier) add(**earlier, &BucketChange::less);
     }
+    return {};
   }
 
   std::uint64_t damaged() const { return damaged_; }
 
  private:
-  std::optional<HeadView> head_of(RecordReader& reader, SegmentPlace place) {
+  // nullopt of a damaged record.
+  Expected<std::optional<HeadView>> head_of(RecordReader& reader, SegmentPlace place) {
     const auto record = reader.read(place.position, place.ordinal);
+    if (!record && record.error().code != ErrorCode::Corruption)
+      return tl::unexpected(record.error());
     if (record) {
       const auto head =
           HeadView::open(*record, snapshot_.segments[place.position].sequence(place.ordinal));
@@ -71,14 +78,16 @@ class Fold {
 
 }  // namespace
 
-std::uint64_t fold_into_counters(const Snapshot& snapshot, SequenceNumber from, SequenceNumber to,
-                        const CounterReach& reach, const std::set<std::uint64_t>* only,
-                        CounterChanges& changes) {
+Expected<std::uint64_t> fold_into_counters(const Snapshot& snapshot, SequenceNumber from,
+                                           SequenceNumber to, const CounterReach& reach,
+                                           const std::set<std::uint64_t>* only,
+                                           CounterChanges& changes) {
   Fold fold(snapshot, reach, only, changes);
   for (std::size_t i = 0; i < snapshot.segments.size(); ++i) {
     const SegmentView& view = snapshot.segments[i];
     if (view.segment->base() >= to) break;
-    if (view.end > 0 && view.sequence(view.end - 1) >= from) fold.segment(i, from, to);
+    if (view.end == 0 || view.sequence(view.end - 1) < from) continue;
+    if (auto folded = fold.segment(i, from, to); !folded) return tl::unexpected(folded.error());
   }
   return fold.damaged();
 }

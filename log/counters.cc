@@ -34,17 +34,22 @@ Expected<void> Counters::catch_up(const LmdbRead& read, const Snapshot& snapshot
     pending_.clear();
     pending_uncounted_ = 0;
     pending_to_ = mark.counted_to;
+    is_known_ = false;
+    // Damaged records among these are in the mark already.
     if (!mark.recount.empty())
-      pending_uncounted_ += fold_into_counters(snapshot, 1, mark.counted_to, reach_,
-                                               &mark.recount, pending_);
+      if (auto folded = fold_into_counters(snapshot, 1, mark.counted_to, reach_, &mark.recount,
+                                           pending_); !folded)
+        return tl::unexpected(folded.error());
     is_known_ = true;
   }
   mark_ = std::move(mark);
-  if (snapshot.end > pending_to_) {
-    pending_uncounted_ +=
-        fold_into_counters(snapshot, pending_to_, snapshot.end, reach_, nullptr, pending_);
-    pending_to_ = snapshot.end;
-  }
+  if (snapshot.end <= pending_to_) return {};
+  is_known_ = false;  // a part may be in pending_ already if this fails
+  auto damaged = fold_into_counters(snapshot, pending_to_, snapshot.end, reach_, nullptr, pending_);
+  if (!damaged) return tl::unexpected(damaged.error());
+  pending_uncounted_ += *damaged;
+  pending_to_ = snapshot.end;
+  is_known_ = true;
   return {};
 }
 

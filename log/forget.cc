@@ -6,6 +6,8 @@
 #include <span>
 #include <system_error>
 
+#include <fmt/format.h>
+
 #include "log/archive_search.h"
 #include "log/forget_search.h"
 #include "log/forgetting.h"
@@ -65,10 +67,13 @@ std::vector<std::filesystem::path> what_may_hold(const LogState& state,
   auto places = archives_with(
       state.retention->policy().archive, state.catalog->identity().log_id,
       [&](const Run& run) { return is_match(run, request, run_ids); });
-  std::error_code ignored;
-  for (const auto& entry : std::filesystem::directory_iterator(
-           state.directory / "segments" / "quarantine", ignored))
-    places.push_back(entry.path());
+  const auto quarantine = state.directory / "segments" / "quarantine";
+  std::error_code error;
+  for (std::filesystem::directory_iterator entry(quarantine, error), end; !error && entry != end;
+       entry.increment(error))
+    places.push_back(entry->path());
+  if (error && error != std::errc::no_such_file_or_directory)
+    places.push_back(quarantine);  // nobody knows
   std::sort(places.begin(), places.end());
   return places;
 }
@@ -80,12 +85,19 @@ Expected<ForgetReport> Log::forget(const ForgetRequest& request, const ForgetPro
     return fail(ErrorCode::InvalidArgument, "the log is open for reading only");
   if (auto good = check_request(request); !good) return tl::unexpected(good.error());
   LogState& state = *impl_->writing;
+  // Before anything is hidden.
+  if (auto able = state.catalog->check_rewritable(); !able)
+    return fail(able.error().code,
+                fmt::format("nothing was forgotten, since the last step would fail: {}",
+                            able.error().message));
   // What is queued was appended before.
   if (auto done = impl_->appender->append_and_wait({}); !done) return tl::unexpected(done.error());
   const auto begin = state.current->get();
   if (auto closed = impl_->appender->close_segment(); !closed)
     return tl::unexpected(closed.error());
-  if (auto sealed = impl_->maintenance->wait_idle(); !sealed)
+  // Whether what is damaged holds any of it turns out later.
+  if (auto sealed = impl_->maintenance->wait_idle();
+      !sealed && sealed.error().code != ErrorCode::Corruption)
     return tl::unexpected(sealed.error());
   ForgetReport report;
   std::set<std::string> run_ids;

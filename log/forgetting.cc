@@ -1,6 +1,7 @@
 #include "log/forgetting.h"
 
 #include <algorithm>
+#include <iterator>
 #include <set>
 
 #include <fmt/format.h>
@@ -24,6 +25,19 @@ Expected<void> check_sealed(const Snapshot& snapshot, std::span<const std::size_
   return {};
 }
 
+// Drops those of the segments that hold something of it in which nothing is visible.
+Expected<void> drop_dead_of(LogState& state, const std::vector<SequenceNumber>& records,
+                            const std::atomic<bool>& stop, Reclaimed& done) {
+  const auto snapshot = state.current->get();
+  auto concerned = segments_to_rewrite(state, *snapshot, records);
+  if (!concerned) return tl::unexpected(concerned.error());
+  std::vector<std::uint64_t> others;
+  for (std::size_t i = 0; i < snapshot->segments.size(); ++i)
+    if (!std::binary_search(concerned->begin(), concerned->end(), i))
+      others.push_back(snapshot->segments[i].segment->id());
+  return drop_dead_segments(state, others, stop, done);
+}
+
 // The segments that hold something of it, one after the other.
 Expected<void> rewrite_segments(LogState& state, const std::vector<SequenceNumber>& records,
                                 const std::atomic<bool>& stop, Reclaimed& done,
@@ -31,8 +45,7 @@ Expected<void> rewrite_segments(LogState& state, const std::vector<SequenceNumbe
   std::size_t total = 0;
   for (;;) {
     // Of a damaged one that is not dropped it turns out below whether it matters.
-    std::vector<std::uint64_t> damaged;
-    auto dropped = drop_dead_segments(state, damaged, stop, done);
+    auto dropped = drop_dead_of(state, records, stop, done);
     if (!dropped && dropped.error().code != ErrorCode::Corruption) return dropped;
     const auto snapshot = state.current->get();
     auto left = segments_to_rewrite(state, *snapshot, records);
@@ -66,15 +79,30 @@ Expected<void> remove_from_files(LogState& state, const ForgottenRuns& forgotten
   return {};
 }
 
+template <typename Number>
+std::vector<Number> united(const std::vector<Number>& a, const std::vector<Number>& b) {
+  std::vector<Number> all;
+  std::set_union(a.begin(), a.end(), b.begin(), b.end(), std::back_inserter(all));
+  return all;
+}
+
 }  // namespace
 
-Expected<void> forget_found(LogState& state, const ForgottenRuns& forgotten,
+Expected<void> forget_found(LogState& state, const ForgottenRuns& found,
                             const std::atomic<bool>& stop, ForgetReport& report,
                             const ForgetProgress& progress) {
+  // There is one list: what an earlier forget has left over goes with this one.
+  auto stored = load_retention(*state.catalog);
+  if (!stored) return tl::unexpected(stored.error());
+  ForgottenRuns all = found;
+  if (stored->forgotten) {
+    all.records = united(all.records, stored->forgotten->records);
+    all.paused = united(all.paused, stored->forgotten->paused);
+  }
   // Also if the commit fails: it may have taken effect.
   state.is_forgetting = true;
-  if (auto hidden = state.retention->forget(forgotten); !hidden) return hidden;
-  return remove_from_files(state, forgotten, stop, report, progress);
+  if (auto hidden = state.retention->forget(all); !hidden) return hidden;
+  return remove_from_files(state, all, stop, report, progress);
 }
 
 Expected<void> resume_forgetting(LogState& state, const std::atomic<bool>& stop,
@@ -82,7 +110,7 @@ Expected<void> resume_forgetting(LogState& state, const std::atomic<bool>& stop,
   auto stored = load_retention(*state.catalog);
   if (!stored) return tl::unexpected(stored.error());
   // The list is gone once state/ was replaced; its old file may be there still.
-  if (stored->forgotten) return forget_found(state, *stored->forgotten, stop, report, {});
+  if (stored->forgotten) return forget_found(state, {}, stop, report, {});
   return remove_from_files(state, {}, stop, report, {});
 }
 

@@ -24,9 +24,9 @@ namespace runlog {
 // All records of `forgotten` stand in sealed segments, and nothing is sealed or merged meanwhile: the
 // caller is the maintenance, or within Maintenance::alone(). Adds to `report` what was done.
 // Errors: Closed (`stop` was set), DiskFull, IoError, Corruption (a segment that holds one of the
-// records is damaged, and a repair has to mend it), ArchiveFailed (of other runs that go with them). If the list was written, state.is_forgetting stays
-// set, and resume_forgetting() goes on.
-Expected<void> forget_found(LogState& state, const ForgottenRuns& forgotten,
+// records is damaged, and a repair has to mend it), ArchiveFailed (of other runs that stand in the same
+// segments). If the list was written, state.is_forgetting stays set, and resume_forgetting() goes on.
+Expected<void> forget_found(LogState& state, const ForgottenRuns& found,
                             const std::atomic<bool>& stop, ForgetReport& report,
                             const ForgetProgress& progress);
 

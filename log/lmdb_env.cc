@@ -131,8 +131,10 @@ Expected<void> LmdbEnv::start(bool after_failed_commit) {
     stop();
     return tl::unexpected(std::move(failure));
   }
+  // Of the file that is open: its name may be another's by now.
+  mdb_filehandle_t descriptor = -1;
   struct stat opened {};
-  if (::stat(file_.c_str(), &opened) == 0) {
+  if (mdb_env_get_fd(env_, &descriptor) == 0 && ::fstat(descriptor, &opened) == 0) {
     device_ = opened.st_dev;
     inode_ = opened.st_ino;
   }
@@ -199,6 +201,8 @@ Expected<void> LmdbEnv::sync() {
 Expected<void> LmdbEnv::mark_closed() { return mark_last_commit(file_); }
 
 std::uint64_t LmdbEnv::file_bytes_used() const {
+  const std::lock_guard lock(mutex_);  // not while it is opened again
+  if (env_ == nullptr) return 0;
   MDB_envinfo env{};
   MDB_stat status{};
   mdb_env_info(env_, &env);

@@ -289,7 +289,7 @@ void plan_reclaim(const Snapshot& rest, SweepReport& report) {
     ++report.stays.segments;
     const std::uint64_t live_bytes = live_file_bytes(rest, i);
     report.stays.bytes += live_bytes;
-    if (!is_sparse(rest, i)) continue;
+    if (!is_sparse(view, live_bytes)) continue;
     ++report.merged_segments;
     report.freed_bytes += bytes;
     report.written_bytes += live_bytes;

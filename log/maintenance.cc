@@ -170,10 +170,12 @@ Expected<void> Maintenance::round(bool after_failure, bool sweep) {
   if (sweep)
     if (auto expired = state_.retention->expire(); !expired) return expired;
   Expected<void> done = seal_and_merge();
-  if (done) done = finish_forgetting();
+  // What keeps a forget from its end keeps nothing else from being done.
+  const auto forgot = done ? finish_forgetting() : Expected<void>();
   if (done && sweep) done = give_back();
   // Sparse segments that became small ones of like size.
   if (done && sweep) done = seal_and_merge();
+  if (done) done = forgot;
   return pass_over_archive(std::move(done), sweep);
 }
 

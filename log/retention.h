@@ -126,6 +126,7 @@ class Retention {
   Expected<void> close();
 
  private:
+  void withhold_one(SequenceNumber sequence);  // within an edit
   Expected<void> restore_records(Snapshot& snapshot, SequenceNumber from);
   Expected<void> start_tracking(const Snapshot& snapshot, SequenceNumber end);
   Expected<void> take_one(Snapshot& next, const NewRecord& record, Hiding& hiding);

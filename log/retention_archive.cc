@@ -30,12 +30,14 @@ OrdinalSet Retention::expired_in(const Snapshot& snapshot, std::size_t position)
 
 void Retention::withhold(std::span<const SequenceNumber> sequences) {
   state_.current->with_edits_held([&](const auto&) {
-    for (const SequenceNumber sequence : sequences) {
-      const std::uint64_t chunk = hidden_chunk_of(sequence);
-      withheld_[chunk].add(Ordinal(sequence - (chunk << kHiddenChunkBits)));
-      changed_chunks_.insert(chunk);
-    }
+    for (const SequenceNumber sequence : sequences) withhold_one(sequence);
   });
+}
+
+void Retention::withhold_one(SequenceNumber sequence) {
+  const std::uint64_t chunk = hidden_chunk_of(sequence);
+  withheld_[chunk].add(Ordinal(sequence - (chunk << kHiddenChunkBits)));
+  changed_chunks_.insert(chunk);
 }
 
 std::string Retention::archive_problem() const {

@@ -21,10 +21,7 @@ Expected<void> Retention::forget(const ForgottenRuns& forgotten) {
     Hiding hiding(next, changed_chunks_);
     for (const SequenceNumber sequence : forgotten.records) {
       hiding.hide(sequence);
-      // An archive must not get it, also if a rule hid it before.
-      const std::uint64_t chunk = hidden_chunk_of(sequence);
-      withheld_[chunk].add(Ordinal(sequence - (chunk << kHiddenChunkBits)));
-      changed_chunks_.insert(chunk);
+      withhold_one(sequence);  // an archive must not get it, also if a rule hid it before
     }
     hiding.apply();
     for (const auto& [id, pin] : pins_)

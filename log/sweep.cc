@@ -153,10 +153,8 @@ std::uint64_t live_file_bytes(const Snapshot& snapshot, std::size_t position) {
   return records - hidden + std::uint64_t(double(file - records) * share);
 }
 
-bool is_sparse(const Snapshot& snapshot, std::size_t position) {
-  const SegmentView& view = snapshot.segments[position];
-  return is_sealed(view) && view.dead &&
-         live_file_bytes(snapshot, position) * 2 < file_size(view);
+bool is_sparse(const SegmentView& view, std::uint64_t live_bytes) {
+  return is_sealed(view) && view.dead && live_bytes * 2 < file_size(view);
 }
 
 std::optional<MergeChoice> choose_sparse(const Snapshot& snapshot,
@@ -165,9 +163,11 @@ std::optional<MergeChoice> choose_sparse(const Snapshot& snapshot,
   std::uint64_t carried = 0;
   for (std::size_t i = 0; i < snapshot.segments.size(); ++i) {
     const SegmentView& view = snapshot.segments[i];
-    const std::uint64_t live =
-        !is_among(view, except) && is_sparse(snapshot, i) ? live_file_bytes(snapshot, i) : 0;
-    if (live > 0 && (choice.count == 0 || carried + live <= kMaxCarriedBytes)) {
+    // Of one without hidden runs nothing needs to be measured.
+    const bool may_go = is_sealed(view) && view.dead && !is_among(view, except);
+    const std::uint64_t live = may_go ? live_file_bytes(snapshot, i) : 0;
+    if (live > 0 && is_sparse(view, live) &&
+        (choice.count == 0 || carried + live <= kMaxCarriedBytes)) {
       if (choice.count == 0) choice.first = i;
       ++choice.count;
       carried += live;

@@ -33,9 +33,9 @@ struct Reclaimed {
 // What of a segment's file the visible runs account for: their records, and their share of tables and
 // pages by number. Where a flow table is damaged, of the records too.
 std::uint64_t live_file_bytes(const Snapshot& snapshot, std::size_t position);
-// Whether a sealed segment is to be merged for what it hides.
-bool is_sparse(const Snapshot& snapshot, std::size_t position);
-// The oldest neighbours that are, none of them with an id in `except`; nullopt if there are none.
+// Whether a segment with so many of them is to be merged for what it hides.
+bool is_sparse(const SegmentView& view, std::uint64_t live_bytes);
+// The oldest neighbours that are to be merged so, none of them with an id in `except`; nullopt if there are none.
 std::optional<MergeChoice> choose_sparse(const Snapshot& snapshot,
                                          std::span<const std::uint64_t> except);
 

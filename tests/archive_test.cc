@@ -248,6 +248,25 @@ TEST_CASE_METHOD(ArchiveFixture, "a log that was restored from a copy adds to it
   CHECK(std::set<std::string>(all.begin(), all.end()).size() == 30);
 }
 
+TEST_CASE_METHOD(ArchiveFixture, "a copy of a log that keeps more takes nothing from the archive",
+                 "[archive]") {
+  append_some(0, 20);
+  must(log_->seal_now());
+  log_.reset();
+  const TempDir elsewhere;
+  std::filesystem::copy(files_.path(), elsewhere / "copy", std::filesystem::copy_options::recursive);
+  reopen();
+  set(archived(cap(2)));
+  must(log_->sweep());
+  REQUIRE(ids() == names(0, 18));
+  auto copy = Log::open(elsewhere / "copy", options_);
+  must(copy);
+  must((*copy)->set_retention(archived(cap(8))));
+  must((*copy)->sweep());
+  CHECK((*copy)->describe().runs == 8);
+  CHECK(ids() == names(0, 18));
+}
+
 TEST_CASE_METHOD(ArchiveFixture, "`none` ends an archive, and its problem", "[archive]") {
   set(archived(cap(10)));
   std::filesystem::remove(place());

@@ -3,12 +3,14 @@
 
 #include <catch2/catch.hpp>
 
+#include <fstream>
 #include <set>
 #include <string>
 #include <vector>
 
 #include "log/paused_runs.h"
 #include "log/run_json.h"
+#include "log/segment.h"
 #include "tests/file_traces.h"
 #include "tests/forget_runs.h"
 #include "tests/retention_fixture.h"
@@ -36,6 +38,20 @@ class ForgetFixture : public RetentionFixture {
   }
   std::set<std::string> traces(const std::vector<std::string>& raw = {}) const {
     return files_with(files_.path(), trace_, raw);
+  }
+
+  // As a process leaves a segment that dies within a commit: pages that nothing refers to, with the
+  // word in them, and no mark. The log is closed.
+  void leave_cut_commit(const SegmentInfo& segment) const {
+    std::fstream file(segment_directory(files_.path(), segment.id) / "data.mdb",
+                      std::ios::in | std::ios::out | std::ios::binary);
+    file.seekp(2048);
+    file << std::string(24, '\0');
+    file.seekp(std::streamoff(segment.file_bytes));
+    std::string pages(40 * 4096, '\0');  // more than sealing overwrites
+    pages += word_;
+    pages.resize(64 * 4096);
+    file << pages;
   }
 
  protected:

@@ -1,7 +1,10 @@
 // Forgetting removes runs from every file of a log, and nothing else.
 #include "log/forget.h"
 
+#include <sys/resource.h>
+
 #include <algorithm>
+#include <csignal>
 #include <fstream>
 
 #include "log/file_io.h"
@@ -268,18 +271,7 @@ TEST_CASE_METHOD(ForgetFixture, "bytes of a commit that was cut short go with th
   append("one");
   const auto file = log_->describe().segments.back();
   log_.reset();
-  {
-    // As a process leaves it that dies within a commit: pages that nothing refers to, and no mark.
-    std::fstream segment(segment_directory(files_.path(), file.id) / "data.mdb",
-                         std::ios::in | std::ios::out | std::ios::binary);
-    segment.seekp(2048);
-    segment << std::string(24, '\0');
-    segment.seekp(std::streamoff(file.file_bytes));
-    std::string pages(40 * 4096, '\0');  // more than sealing overwrites
-    pages += word_;
-    pages.resize(64 * 4096);
-    segment << pages;
-  }
+  leave_cut_commit(file);
   reopen();
   append("two");
   must(log_->seal_now());
@@ -295,15 +287,19 @@ TEST_CASE_METHOD(ForgetFixture, "a forget that fails on its way is finished late
   append_json(run_with("gone", word_));
   append("stays");
   pause("waits", "of others");
-  const auto in_the_way = files_.path() / "state.new";
-  std::ofstream(in_the_way) << "no directory";
-  const auto failed = log_->forget(forget_user("user " + word_));
+  // No file can be written from the first segment on.
+  const auto allow_bytes = [](rlim_t bytes) {
+    const rlimit limit{bytes, RLIM_INFINITY};
+    REQUIRE(::setrlimit(RLIMIT_FSIZE, &limit) == 0);
+  };
+  std::signal(SIGXFSZ, SIG_IGN);
+  const auto failed = log_->forget(forget_user("user " + word_),
+                                   [&](std::uint64_t, std::uint64_t) { allow_bytes(0); });
   REQUIRE(!failed);
-  CHECK_THAT(failed.error().message, Catch::Matchers::Contains("state.new"));
   CHECK(visible() == std::vector<std::string>{"stays"});
   CHECK(!log_->wait_idle());
   CHECK(log_->describe().problem != "");
-  std::filesystem::remove(in_the_way);
+  allow_bytes(RLIM_INFINITY);
   const bool reopened = GENERATE(false, true);
   if (reopened) reopen();
   must(log_->wait_idle());
@@ -344,7 +340,8 @@ TEST_CASE_METHOD(ForgetFixture,
   // An archive that cannot be read may hold anything.
   std::filesystem::resize_file(report.may_hold[0], 20);
   CHECK(forget(forget_user("somebody")).may_hold == report.may_hold);
-  // The other runs that went are there.
+  // The other runs are there once they go too.
+  must(log_->sweep());
   std::size_t others = 0;
   for (const auto& file : std::filesystem::directory_iterator(elsewhere.path()))
     others += file.path().extension() == ".zst";
@@ -370,6 +367,60 @@ TEST_CASE_METHOD(ForgetFixture,
   CHECK(traces() == std::set<std::string>());
   CHECK(visible() == std::vector<std::string>{"flow3"});
   CHECK(files_with(elsewhere.path(), trace_) == std::set<std::string>());
+}
+
+TEST_CASE_METHOD(ForgetFixture, "a second forget finishes what the first could not", "[forget]") {
+  const TempDir elsewhere;
+  RetentionPolicy policy = cap(2);
+  policy.archive = elsewhere / "archive";
+  set(policy);
+  append_some(0, 4);
+  append_json(run_with("gone", word_));
+  std::filesystem::rename(elsewhere / "archive", elsewhere / "aside");
+  REQUIRE(!log_->forget(forget_runs({"gone"})));
+  must(log_->wait_idle());
+  append_some(4, 6);
+  CHECK(!log_->forget(forget_runs({"flow4"})));
+  std::filesystem::rename(elsewhere / "aside", elsewhere / "archive");
+  must(log_->sweep());
+  CHECK(traces() == std::set<std::string>());
+  CHECK(visible() == std::vector<std::string>{"flow5"});
+}
+
+TEST_CASE_METHOD(ForgetFixture, "damage elsewhere keeps no run from being forgotten", "[forget]") {
+  append_some(0, 20);
+  must(log_->seal_now());
+  const auto damaged = segment_directory(files_.path(), log_->describe().segments.front().id);
+  append_json(run_with("gone", word_));
+  must(log_->seal_now());
+  {
+    std::fstream file(damaged / "data.mdb", std::ios::in | std::ios::out | std::ios::binary);
+    const std::string bytes = read_text(damaged / "data.mdb");
+    for (auto at = bytes.find("flow17"); at != std::string::npos; at = bytes.find("flow17", at + 1)) {
+      file.seekp(std::streamoff(at));
+      file << 'F';
+    }
+  }
+  set(cap(5));
+  REQUIRE(!log_->sweep());
+  REQUIRE(!log_->wait_idle());
+  CHECK(forget(forget_runs({"gone"})).runs == 1);
+  CHECK(traces() == std::set<std::string>());
+}
+
+TEST_CASE_METHOD(ForgetFixture, "bytes of a first commit that was cut short go too", "[forget]") {
+  const auto segment = log_->describe().segments.back();
+  log_.reset();
+  leave_cut_commit(segment);
+  reopen();
+  REQUIRE(traces().size() == 1);
+  forget(forget_user("nobody"));
+  CHECK(traces() == std::set<std::string>());
+  append("one");
+  reopen();
+  CHECK(visible() == std::vector<std::string>{"one"});
+  log_.reset();
+  check_sound(files_.path());
 }
 
 TEST_CASE_METHOD(ForgetFixture, "progress counts the segments that hold something", "[forget]") {
