@@ -73,17 +73,17 @@ void refuse_each(const char* with, int times, int step) {
 }  // namespace
 
 TEST_CASE("one refused write, sync or entry is survived, wherever it comes", "[faults]") {
-  refuse_each("EIO", 1, test_rounds() > 1 ? 1 : 2);
+  refuse_each("EIO", 1, test_rounds() > 1 ? 1 : 5);
 }
 
 TEST_CASE("a write that is cut short by a full disk is survived, wherever it comes", "[faults]") {
-  refuse_each("SHORT", 2, test_rounds() > 1 ? 1 : 5);
+  refuse_each("SHORT", 2, test_rounds() > 1 ? 1 : 11);
 }
 
 TEST_CASE("a disk that refuses everything from some point on loses nothing acknowledged",
           "[faults]") {
-  refuse_each("EIO", 0, test_rounds() > 1 ? 1 : 11);
-  refuse_each("ENOSPC", 0, test_rounds() > 1 ? 1 : 11);
+  refuse_each("EIO", 0, test_rounds() > 1 ? 1 : 23);
+  refuse_each("ENOSPC", 0, test_rounds() > 1 ? 1 : 23);
 }
 
 TEST_CASE("a refused commit is reported, and the error names the file", "[faults]") {

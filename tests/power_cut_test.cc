@@ -72,8 +72,8 @@ TEST_CASE("a power cut at any point loses nothing acknowledged", "[faults]") {
   options.batches = 40;
   options.more = {"seal"};
   REQUIRE(run.record(options).exit_code == 0);
-  // The usual run looks at every third point for each kind of loss, a long one at all.
-  const std::size_t every = test_rounds() > 1 ? 1 : 3;
+  // The usual run looks at every seventh point for each kind of loss, a long one at all.
+  const std::size_t every = test_rounds() > 1 ? 1 : 7;
   CHECK(judge_cuts(run, options, {Loss::kNothing, every}) == "");
   CHECK(judge_cuts(run, options, {Loss::kPages, every, 0, test_rounds()}) == "");
   CHECK(judge_cuts(run, options, {Loss::kSectors, every, 0, test_rounds()}) == "");

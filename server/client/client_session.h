@@ -51,6 +51,8 @@ class ClientSession : public Protocol {
   std::vector<ClientRequestPtr> take_late(std::uint64_t now);
 
   void on_bytes(std::string_view bytes) override;
+  // Certificates do not get better by trying again.
+  void on_tls_failed(const Error& error) override { end_with(error, !is_ready_); }
   void on_closed() override;
 
  private:

@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include "log/run_json.h"
+#include "query/run_reader.h"
 #include "server/protocol/request_handlers.h"
 #include "server/protocol/wire_log.h"
 #include "server/protocol/wire_query.h"
@@ -38,12 +39,13 @@ std::size_t fitting(const std::vector<Group>& groups, std::size_t limit) {
 // Puts the whole message where a head has only its beginning. Errors: Corruption.
 Expected<void> complete_errors(ListResult& page) {
   if (!page.arena) page.arena = std::make_unique<TextArena>();
+  RunReader runs(page.snapshot);  // a run may have ended and be paused again
   for (RunHead& head : page.runs) {
     if (!head.error_is_cut) continue;
-    const auto whole = get(page.snapshot, head.run_id);
+    const auto whole = runs.read(head.sequence);
     if (!whole) return tl::unexpected(whole.error());
-    if (whole->run.error && whole->run.error->message)
-      head.error_message = page.arena->keep(*whole->run.error->message);
+    if ((*whole)->error && (*whole)->error->message)
+      head.error_message = page.arena->keep(*(*whole)->error->message);
     head.error_is_cut = false;
   }
   return {};

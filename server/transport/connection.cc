@@ -142,7 +142,8 @@ void Connection::on_read(ssize_t count, const char* bytes) {
 
 void Connection::take_sealed(std::string_view bytes) {
   std::string plain;
-  if (auto opened = tls_->open(bytes, plain); !opened) return fail_tls();
+  if (auto opened = tls_->open(bytes, plain); !opened)
+    return fail_tls(opened.error());
   schedule_flush();  // what the handshake answers, and what waited for it
   if (!plain.empty() && !closes_after_writing_) protocol_->on_bytes(plain);
   if (tls_->has_ended() && !is_closing_) on_end_of_stream(true);
@@ -158,13 +159,14 @@ void Connection::on_end_of_stream(bool is_orderly) {
 }
 
 // Tells the other side why, if it listens, and closes.
-void Connection::fail_tls() {
+void Connection::fail_tls(const Error& error) {
   add(settings_.counters->tls_errors, 1);
   static_cast<void>(tls_->seal(queued_, sealed_));
   if (!sealed_.empty() && !is_writing_) {
     const uv_buf_t buffer = uv_buf_init(sealed_.data(), unsigned(sealed_.size()));
     static_cast<void>(uv_try_write(stream(), &buffer, 1));
   }
+  protocol_->on_tls_failed(error);
   close();
 }
 
@@ -193,7 +195,8 @@ void Connection::schedule_flush() {
 
 void Connection::flush() {
   if (is_closing_ || is_writing_) return;
-  if (tls_ && !tls_->seal(queued_, sealed_)) return fail_tls();
+  if (tls_)
+    if (auto sealed = tls_->seal(queued_, sealed_); !sealed) return fail_tls(sealed.error());
   if (tls_ && queued_.empty()) empty(queued_);  // what it had stands in sealed_
   std::string& out = tls_ ? sealed_ : queued_;
   if (out.empty()) return queued_.empty() ? after_flush() : void();  // until hands are shaken

@@ -42,6 +42,8 @@ class Protocol {
   // The server stops: finish what was begun and close, within the grace of Listener::drain. By
   // default it closes once what was written has left.
   virtual void on_stopping();
+  // TLS failed, over a certificate perhaps; the connection is about to be closed.
+  virtual void on_tls_failed(const Error&) {}
   // The connection is closed, by whomever; the last call.
   virtual void on_closed() {}
 
@@ -135,7 +137,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   void on_read(ssize_t count, const char* bytes);
   void take_sealed(std::string_view bytes);
   void on_end_of_stream(bool is_orderly);
-  void fail_tls();
+  void fail_tls(const Error& error);
   void schedule_flush();
   void flush();
   void on_written(int status);
