@@ -135,6 +135,8 @@ class SegmentArchive {
     if (auto done = write_text(text, with(manifest, kPartialSuffix)); !done)
       return tl::unexpected(done.error());
     kill_point("archive.before_rename");
+    // At no moment does a manifest stand beside another file's data.
+    if (auto removed = remove_file(manifest); !removed) return tl::unexpected(removed.error());
     if (auto moved = move_entry(with(data, kPartialSuffix), data); !moved)
       return tl::unexpected(moved.error());
     kill_point("archive.before_manifest");

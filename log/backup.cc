@@ -118,16 +118,22 @@ class Backup {
       if (!contents) return tl::unexpected(contents.error());
       if (find_segments(*contents)) return describe_copy(**copy, *contents);
     }
-    return fail(ErrorCode::Busy,
-                fmt::format("the segments of '{}' changed faster than they could be copied; try "
-                            "again", state_.directory.string()));
+    return tl::unexpected(too_fast());
+  }
+
+  Error too_fast() const {
+    return {ErrorCode::Busy,
+            fmt::format("the segments of '{}' changed faster than they could be copied; try again",
+                        state_.directory.string())};
   }
 
   // A seal, a merge or a drop may become known to state/ a moment before the snapshot shows it; a
   // segment that a reader leaves out because it is damaged never shows.
   Expected<void> wait_for(const Catalog::Contents& named) {
     constexpr int kMaxWaits = 1000;
+    constexpr int kMostWaits = 60'000;
     waits_ = named.generation == waited_for_ ? waits_ + 1 : 0;
+    if (++all_waits_ == kMostWaits) return tl::unexpected(too_fast());
     waited_for_ = named.generation;
     if (waits_ == kMaxWaits)
       return fail(ErrorCode::Corruption,
@@ -246,7 +252,7 @@ class Backup {
   std::shared_ptr<const Snapshot> snapshot_;
   std::vector<std::shared_ptr<const Segment>> segments_;
   std::uint64_t waited_for_ = 0;
-  int waits_ = 0;
+  int waits_ = 0, all_waits_ = 0;
   std::uint64_t total_bytes_ = 0, done_bytes_ = 0;
   BackupReport report_;
 };

@@ -45,6 +45,22 @@ bool compress_body(std::span<const std::byte> body, const Dictionaries* dictiona
   return true;
 }
 
+Expected<std::uint64_t> decoded_body_bytes(std::span<const std::byte> record,
+                                           SequenceNumber sequence) {
+  const auto head = HeadView::open(record, sequence);
+  if (!head) return tl::unexpected(head.error());
+  HeadFields fields;
+  if (!read_head(head->bytes(), fields))
+    return fail(ErrorCode::Corruption, "the head's fields run past its end");
+  const BodyPlace place = body_place(head->bytes(), fields);
+  if (!place.compressed) return place.bytes;
+  const auto stored = record.subspan(head->bytes().size(), place.bytes);
+  const unsigned long long size = ZSTD_getFrameContentSize(stored.data(), stored.size());
+  if (size == ZSTD_CONTENTSIZE_UNKNOWN || size == ZSTD_CONTENTSIZE_ERROR)
+    return fail(ErrorCode::Corruption, "the body's frame says no size");
+  return size;
+}
+
 Expected<std::span<const std::byte>> decompress_body(std::span<const std::byte> stored,
                                                      std::uint32_t dictionary,
                                                      const Dictionaries* dictionaries,

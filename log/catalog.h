@@ -72,10 +72,10 @@ class Catalog {
   // crash leaves of it is state.new, see remove_leftover(). Errors: as change(); it may have
   // taken effect then, and is safe to repeat.
   Expected<void> rewrite_without(std::uint64_t key);
-  // Removes what was left of a rewrite, and with it the bytes that it was made for. Call before the
-  // log is opened for writing. Errors: IoError.
   // Tries whether the file system can do what rewrite_without() needs. Thread-safe. Errors: IoError.
   Expected<void> check_rewritable();
+  // Removes what was left of a rewrite, and with it the bytes that it was made for. Call before the
+  // log is opened for writing, so that none is under way. Errors: IoError.
   static Expected<void> remove_leftover(const std::filesystem::path& log);
   // False once the file was rewritten by another process. Thread-safe.
   bool is_current() const { return env_->is_current(); }

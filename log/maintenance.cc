@@ -172,6 +172,8 @@ Expected<void> Maintenance::round(bool after_failure, bool sweep) {
   Expected<void> done = seal_and_merge();
   // What keeps a forget from its end keeps nothing else from being done.
   const auto forgot = done ? finish_forgetting() : Expected<void>();
+  // Its last change of the catalog may have taken effect all the same.
+  if (!forgot) done = catch_up(state_);
   if (done && sweep) done = give_back();
   // Sparse segments that became small ones of like size.
   if (done && sweep) done = seal_and_merge();

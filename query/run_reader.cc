@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <string>
 
+#include "log/body_compression.h"
+
 namespace runlog {
 
 RunReader::RunReader(std::shared_ptr<const Snapshot> snapshot)
@@ -40,15 +42,15 @@ Expected<RunReader::Record> RunReader::find_record(SequenceNumber sequence) {
   return Record{*place, *bytes};
 }
 
-Expected<std::size_t> RunReader::record_bytes(SequenceNumber sequence) {
+Expected<std::uint64_t> RunReader::body_bytes(SequenceNumber sequence) {
   const auto record = find_record(sequence);
   if (!record) return tl::unexpected(record.error());
-  const auto head = HeadView::open(record->bytes, sequence);
-  if (!head) {
+  const auto bytes = decoded_body_bytes(record->bytes, sequence);
+  if (!bytes) {
     return tl::unexpected(
-        records_.with_place(head.error(), record->place.segment, record->place.ordinal));
+        records_.with_place(bytes.error(), record->place.segment, record->place.ordinal));
   }
-  return head->record_bytes();
+  return *bytes;
 }
 
 Expected<const Run*> RunReader::read(SequenceNumber sequence) {

@@ -19,8 +19,8 @@ class RunReader {
   // The visible run with this sequence number; its text lives until the next call.
   // Errors: NotFound; Corruption; IoError.
   Expected<const Run*> read(SequenceNumber sequence);
-  // How many bytes its record has. Errors: as read.
-  Expected<std::size_t> record_bytes(SequenceNumber sequence);
+  // How much read() has to decode. Errors: as read.
+  Expected<std::uint64_t> body_bytes(SequenceNumber sequence);
   // The sequence number of a run's visible record; nullopt if there is none. Errors: Corruption.
   Expected<std::optional<SequenceNumber>> find(std::string_view run_id);
 

@@ -266,10 +266,10 @@ void HttpConnection::answer_on_worker(HttpRequest request, HttpRoute route, cons
 // ---- limits -----------------------------------------------------------------------------------
 
 void HttpConnection::act_for(const Grant& grant) {
+  report_.token_id = grant.token_id;
   if (load_ && report_.tenant == grant.tenant) return;
   load_ = door_.loads.of(grant.tenant);
   report_.tenant = grant.tenant;
-  report_.token_id = grant.token_id;
 }
 
 // Counts the request as one of its tenant's, which may have a body of so many bytes, unless that, or

@@ -135,7 +135,7 @@ std::optional<HttpResponse> get_ended_run(const HttpRoute& route, const HttpRequ
   const auto sequence = runs.find(route.run_id);
   if (!sequence) return response_of(sequence.error());
   if (!*sequence) return no_such_run(route, *snapshot);
-  const auto bytes = runs.record_bytes(**sequence);
+  const auto bytes = runs.body_bytes(**sequence);
   if (!bytes) return response_of(bytes.error());
   if (*bytes > most_bytes) return std::nullopt;
   const auto run = runs.read(**sequence);

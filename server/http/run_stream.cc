@@ -33,7 +33,11 @@ RunStream::RunStream(Connection& connection, Tenants& tenants, Options options)
 RunStream::~RunStream() = default;
 
 void RunStream::look() {
-  if (is_reading_ || is_finished_ || connection_.is_congested()) return;
+  if (is_reading_ || is_finished_) return;
+  if (connection_.is_congested()) {
+    has_read_all_ = false;  // by the time it is not, the log may be closed and tell no news
+    return;
+  }
   if (!options_.may_go_on()) return finish();
   if (!has_read_all_ || has_news(tenants_, options_.tenant, last_ + 1)) return read_next();
   if (connection_.loop().now_ms() - sent_at_ms_ >= kHeartbeatMs) send(": still here\n\n");
