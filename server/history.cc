@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "log/run_json.h"
+#include "query/run_reader.h"
 #include "server/client/remote_log.h"
 #include "server/import_pipeline.h"
 #include "server/open_log.h"
@@ -43,11 +44,12 @@ class LocalHistory final : public RunHistory {
   }
   Expected<void> write_runs(const ListResult& page, Output& out) override {
     std::string line;
+    RunReader runs(page.snapshot);  // by number: under its id a run may be paused again
     for (const RunHead& head : page.runs) {
-      auto run = get(head.run_id);
+      const auto run = runs.read(head.sequence);
       if (!run) return tl::unexpected(run.error());
       line.clear();
-      write_json(run->run, line);
+      write_json(**run, line);
       line += '\n';
       out.write(line);
       if (out.failed()) return {};

@@ -33,7 +33,7 @@ class RunHistory {
       const std::optional<std::string>& flow) = 0;
   virtual Expected<FlowTrend> trend(const std::optional<std::string>& flow) = 0;
   virtual Expected<OwnedRun> get(std::string_view run_id) = 0;
-  // The runs of a page as lines of JSON.
+  // The runs of a page as lines of JSON, none of them a live one.
   virtual Expected<void> write_runs(const ListResult& page, Output& out) = 0;
   virtual Expected<LogInfo> describe() = 0;
   // A damaged segment is missing from the answers.

@@ -148,8 +148,7 @@ void Import::print_summary(RunHistory& history, std::chrono::milliseconds took) 
 // What the policy hides of what was imported, or because of it, must not surprise anybody later.
 void Import::tell_of_hidden(RunHistory& history) {
   const Log::Hidden now = history.hidden_by_retention().value_or(hidden_before_);
-  const Log::Hidden hidden{now.by_cap - hidden_before_.by_cap, now.by_age - hidden_before_.by_age,
-                           now.by_bytes - hidden_before_.by_bytes};
+  const Log::Hidden hidden = difference(now, hidden_before_);
   if (hidden.total() == 0) return;
   console_.err.write(fmt::format(
       "runlog: the retention policy hides {}: {}; see `runlog retention show`, and `runlog retention "

@@ -233,9 +233,13 @@ Expected<SweepReport> plan(const LogPlace& place) {
 
 }  // namespace
 
+// A server that was started again between the two counts from 0 again.
 Log::Hidden difference(const Log::Hidden& after, const Log::Hidden& before) {
-  return {after.by_cap - before.by_cap, after.by_age - before.by_age,
-          after.by_bytes - before.by_bytes};
+  const auto since = [](std::uint64_t now, std::uint64_t then) {
+    return now < then ? now : now - then;
+  };
+  return {since(after.by_cap, before.by_cap), since(after.by_age, before.by_age),
+          since(after.by_bytes, before.by_bytes)};
 }
 
 void write_hidden(const Log::Hidden& hidden, JsonAnswer& json) {

@@ -75,10 +75,36 @@ TEST_CASE("paused runs with --connect") {
              Contains("saved 1 run"));
   CHECK_THAT(fixture.run({"paused", "list"}).out, Contains("run_p"));
   CHECK_THAT(fixture.run({"paused", "get", "run_p", "--json"}).out, Contains("run_p"));
+  CHECK_THAT(fixture.run({"paused", "get", "run_p"}).out, Contains("run_p"));
+  CHECK_THAT(fixture.run({"get", "run_p"}).out, Contains("paused"));
   CHECK(fixture.run({"paused", "claim", "run_p", "--owner", "me"}).exit_code == 0);
   CHECK_THAT(fixture.run({"paused", "complete"}, run_json("run_p", "f")).out,
              Contains("completed 1 run"));
   CHECK_THAT(fixture.run({"paused", "list"}).out, Contains("no run is paused"));
+  // One that ended and waits again is exported as it ended.
+  CHECK(fixture.run({"paused", "save"}, R"({"runId":"run_p","flowName":"f"})").exit_code == 0);
+  CHECK_THAT(fixture.run({"export"}).out, Contains(R"("status":"completed")"));
+}
+
+TEST_CASE("pages with --connect end before a reply is too large") {
+  ConnectFixture fixture;
+  std::string runs;
+  for (int i = 0; i < 30; ++i) {
+    runs += R"({"runId":"run_)" + std::to_string(i) +
+            R"(","flowName":"f","status":"failed","startedAt":"2026-10-20T00:00:00Z","error":")" +
+            std::string(200'000, 'x') + "\"}\n";
+  }
+  CHECK(fixture.run({"import"}, runs).exit_code == 0);
+  const std::string exported = fixture.run({"export"}).out;
+  CHECK(std::count(exported.begin(), exported.end(), '\n') == 30);
+}
+
+TEST_CASE("nobody who is not there sets an archive") {
+  ConnectFixture fixture;
+  CHECK(fixture.run({"import"}, run_json("run_1") + "\n").exit_code == 0);
+  const TempDir archive;
+  CHECK_THAT(fixture.run({"retention", "set", "--archive", archive.path().string()}).err,
+             Contains("archive"));
 }
 
 TEST_CASE("a connection that cannot be is explained") {

@@ -254,6 +254,8 @@ Client::Client(ClientOptions options) : impl_(std::make_unique<Impl>(std::move(o
 Client::~Client() { impl_->close(); }
 
 Expected<std::unique_ptr<Client>> Client::connect(ClientOptions options) {
+  if (options.address.is_tls && !options.tls)
+    return fail(ErrorCode::InvalidArgument, "a tls:// address needs ClientOptions::tls");
   std::unique_ptr<Client> client(new Client(std::move(options)));
   Impl& impl = *client->impl_;
   std::promise<Expected<void>> first;

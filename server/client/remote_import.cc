@@ -27,16 +27,19 @@ Expected<void> RemoteImport::add(const Run&, std::string_view json, const std::s
 
 void RemoteImport::send() {
   if (texts_.empty()) return;
+  bool is_over = false;  // what is left is never sent
   {
     std::unique_lock lock(mutex_);
     stored_.wait(lock, [&] { return in_flight_ < kBatchesInFlight; });
-    if (failure_) return;
-    ++in_flight_;
+    if (!failure_) ++in_flight_;
+    is_over = failure_.has_value();
   }
-  log_.append_async({texts_.begin(), texts_.end()},
-                    [this, lines = std::move(lines_)](auto outcomes) {
-                      on_stored(lines, outcomes);
-                    });
+  if (!is_over) {
+    log_.append_async({texts_.begin(), texts_.end()},
+                      [this, lines = std::move(lines_)](auto outcomes) {
+                        on_stored(lines, outcomes);
+                      });
+  }
   texts_.clear();
   lines_.clear();
   bytes_ = 0;

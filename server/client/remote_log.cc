@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 
 #include "log/run_json.h"
+#include "query/live_runs.h"
 #include "server/client/read_reply.h"
 #include "server/client/remote_import.h"
 #include "server/protocol/wire_log.h"
@@ -82,6 +83,10 @@ Expected<std::string> RemoteLog::get_json(std::string_view run_id) {
 }
 
 Expected<OwnedRun> RemoteLog::get(std::string_view run_id) {
+  // A run that waits has no status that a record could have.
+  auto live = find_paused(run_id);
+  if (!live) return tl::unexpected(live.error());
+  if (*live) return live_run(**live);
   auto json = get_json(run_id);
   if (!json) return tl::unexpected(json.error());
   OwnedRun run;
@@ -180,6 +185,7 @@ Expected<void> RemoteLog::write_runs(const ListResult& page, Output& out) {
     for (std::size_t i = 0; i < count; ++i) {
       OutgoingMessage<wire::Get> request;
       set_run_id(request, page.runs[begin + i].run_id);
+      request->setForm(2);
       client_->send(Kind::kGet, request, [&reply = replies[i]](Expected<Reply> got) {
         reply.set_value(std::move(got));
       });

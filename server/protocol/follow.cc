@@ -75,7 +75,11 @@ void FollowClock::look(const std::shared_ptr<Follow>& follow) {
     return session->finish_with(follow->request_id,
                                 {FailureCode::kUnauthenticated, kNotTrusted});
   }
-  if (follow->is_reading || session->connection().is_congested()) return;
+  if (follow->is_reading) return;
+  if (session->connection().is_congested()) {
+    follow->has_read_all = false;  // by the time it is not, the log may be closed and tell no news
+    return;
+  }
   if (follow->has_read_all &&
       !has_news(follow->server.tenants, follow->tenant, follow->request.from)) {
     if (follow->server.loop.now_ms() - follow->sent_at < follow->heartbeat_ms) return;
@@ -97,6 +101,11 @@ void FollowClock::on_read(const std::shared_ptr<Follow>& follow, Expected<Follow
   Session* session = follow->session();
   if (session == nullptr) return;
   if (!read) return session->finish(follow->request_id, tl::unexpected(read.error()));
+  // Others were read meanwhile, and the peer takes nothing: it is read again.
+  if (session->connection().waiting_bytes() > follow->server.limits.connection_waiting_bytes) {
+    follow->has_read_all = false;
+    return;
+  }
   // News, or the first reply of all: the client knows then that nothing escapes it from there on.
   const bool is_news = follow->request.from != read->next || !read->runs.empty();
   const std::uint64_t now = follow->server.loop.now_ms();

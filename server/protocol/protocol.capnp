@@ -89,7 +89,7 @@ struct Filter {
 
 struct Get {
   runId @0 :Text;
-  form @1 :UInt8;            # 0 JSON, 1 stored record
+  form @1 :UInt8;            # 0 JSON, 1 stored record, 2 JSON of the record
 }
 
 struct Got {

@@ -10,6 +10,7 @@
 #include "server/protocol/wire_query.h"
 #include "server/protocol/wire_trend.h"
 #include "server/protocol/wire_value.h"
+#include "server/query_answers.h"
 
 namespace runlog {
 namespace {
@@ -51,6 +52,35 @@ Expected<void> complete_errors(ListResult& page) {
   return {};
 }
 
+// Ends a page where a reply is half full, after one run at least.
+Expected<void> fit_page(const ListRequest& asked, ListResult& page) {
+  constexpr std::size_t kHeadBytes = 1024;  // roughly, without the message
+  std::size_t bytes = 0, count = 0;
+  for (const RunHead& head : page.runs) {
+    bytes += kHeadBytes + head.error_message.value_or("").size();
+    if (count > 0 && bytes > kMaxReplyBytes / 2) break;
+    ++count;
+  }
+  if (auto ended = end_page_after(count, asked, page); !ended) return ended;
+  page.runs.resize(count);
+  return {};
+}
+
+// The terminal record, also of a run that is paused again. Errors: NotFound; Corruption; IoError.
+Expected<std::string> recorded_json(std::shared_ptr<const Snapshot> snapshot,
+                                    std::string_view run_id) {
+  RunReader runs(std::move(snapshot));
+  const auto sequence = runs.find(run_id);
+  if (!sequence) return tl::unexpected(sequence.error());
+  if (!*sequence)
+    return fail(ErrorCode::NotFound, fmt::format("there is no record of run '{}'", run_id));
+  const auto run = runs.read(**sequence);
+  if (!run) return tl::unexpected(run.error());
+  std::string json;
+  write_json(**run, json);
+  return json;
+}
+
 }  // namespace
 
 bool is_short_list(ReceivedMessage& message) {
@@ -81,6 +111,10 @@ Answer answer_get(const Question& question) {
     std::string json;
     write_json(run->run, json);
     reply->setRun(data_of(json));
+  } else if (request.getForm() == 2) {
+    const auto json = recorded_json(*snapshot, text_of(request.getRunId()));
+    if (!json) return tl::unexpected(json.error());
+    reply->setRun(data_of(*json));
   } else {
     return fail(ErrorCode::InvalidArgument,
                 fmt::format("there is no form {} of a run", request.getForm()));
@@ -99,6 +133,7 @@ Answer answer_list(const Question& question) {
     if (auto completed = complete_errors(*page); !completed)
       return tl::unexpected(completed.error());
   }
+  if (auto fits = fit_page(*request, *page); !fits) return tl::unexpected(fits.error());
   OutgoingMessage<wire::Page> reply;
   write(*page, *reply);
   return reply_frame(reply, Kind::kList, question.request_id);

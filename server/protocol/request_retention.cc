@@ -52,6 +52,12 @@ Answer answer_set_policy(const Question& question) {
   const auto request = question.message.root<wire::Policy>();
   auto policy = decode_policy(std::as_bytes(std::span(bytes_of(request.getPolicy()))));
   if (!policy) return fail(ErrorCode::InvalidArgument, policy.error().message);
+  const auto known = question.log.retention();
+  if (!known) return tl::unexpected(known.error());
+  // Nobody far away chooses where this machine writes.
+  if (policy->archive != known->archive)
+    return fail(ErrorCode::InvalidArgument,
+                "an archive is set or ended on the server's machine, not through it");
   if (auto set = question.log.set_retention(*policy); !set) return tl::unexpected(set.error());
   return empty_reply(question, Kind::kSetPolicy);
 }

@@ -180,7 +180,9 @@ ExitCode run_tenants_delete(const LogPlace& place, const TenantsDeleteOptions& o
   auto revoked = (*tokens)->revoke_all(options.name);
   if (!revoked) return complain(console, revoked.error());
   if (!removed && *revoked == 0) return complain(console, removed.error());
-  console.out.write(fmt::format("deleted {} with all its runs; {} revoked\n", options.name,
+  console.out.write(fmt::format("{}; {} revoked\n",
+                                removed ? fmt::format("deleted {} with all its runs", options.name)
+                                        : fmt::format("{} was deleted before", options.name),
                                 count_of(*revoked, "token")));
   return ExitCode::kDone;
 }
