@@ -130,12 +130,11 @@ class Backup {
   // A seal, a merge or a drop may become known to state/ a moment before the snapshot shows it; a
   // segment that a reader leaves out because it is damaged never shows.
   Expected<void> wait_for(const Catalog::Contents& named) {
-    constexpr int kMaxWaits = 1000;
-    constexpr int kMostWaits = 60'000;
+    constexpr int kMaxWaits = 60'000, kMaxWaitsForOne = 1000;
     waits_ = named.generation == waited_for_ ? waits_ + 1 : 0;
-    if (++all_waits_ == kMostWaits) return tl::unexpected(too_fast());
+    if (++all_waits_ == kMaxWaits) return tl::unexpected(too_fast());
     waited_for_ = named.generation;
-    if (waits_ == kMaxWaits)
+    if (waits_ == kMaxWaitsForOne)
       return fail(ErrorCode::Corruption,
                   fmt::format("a segment of '{}' is damaged and cannot be copied; run `runlog verify "
                               "--repair`", state_.directory.string()));

@@ -28,8 +28,8 @@ Expected<std::span<const std::byte>> decompress_body(std::span<const std::byte> 
                                                      const Dictionaries* dictionaries,
                                                      TextArena& arena);
 
-// How many bytes of body decode_run() has to look through, those of a compressed one as they were before.
-// Verifies the head alone. Errors: Corruption.
+// How many bytes of body decode_run() has to look through, those of a compressed one as they were
+// before. Verifies the head alone. Errors: Corruption.
 Expected<std::uint64_t> decoded_body_bytes(std::span<const std::byte> record,
                                            SequenceNumber sequence);
 

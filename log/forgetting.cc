@@ -105,15 +105,6 @@ Expected<void> forget_found(LogState& state, const ForgottenRuns& found,
   return remove_from_files(state, all, stop, report, progress);
 }
 
-Expected<void> resume_forgetting(LogState& state, const std::atomic<bool>& stop,
-                                 ForgetReport& report) {
-  auto stored = load_retention(*state.catalog);
-  if (!stored) return tl::unexpected(stored.error());
-  // The list is gone once state/ was replaced; its old file may be there still.
-  if (stored->forgotten) return forget_found(state, {}, stop, report, {});
-  return remove_from_files(state, {}, stop, report, {});
-}
-
 Expected<std::vector<std::size_t>> segments_to_rewrite(
     const LogState& state, const Snapshot& snapshot, const std::vector<SequenceNumber>& records) {
   auto contents = state.catalog->read();

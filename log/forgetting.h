@@ -21,18 +21,16 @@
 
 namespace runlog {
 
-// All records of `forgotten` stand in sealed segments, and nothing is sealed or merged meanwhile: the
-// caller is the maintenance, or within Maintenance::alone(). Adds to `report` what was done.
-// Errors: Closed (`stop` was set), DiskFull, IoError, Corruption (a segment that holds one of the
-// records is damaged, and a repair has to mend it), ArchiveFailed (of other runs that stand in the same
-// segments). If the list was written, state.is_forgetting stays set, and resume_forgetting() goes on.
+// Removes `found` and what an earlier forget has listed and not finished; without `found` only that,
+// and the old file of state/ if a crash has left it. All records stand in sealed segments, and nothing
+// is sealed or merged meanwhile: the caller is the maintenance, or within Maintenance::alone(). Adds to
+// `report` what was done. Errors: Closed (`stop` was set), DiskFull, IoError, Corruption (a segment that
+// holds one of the records is damaged, and a repair has to mend it), ArchiveFailed (of other runs that
+// stand in the same segments). If the list was written, state.is_forgetting stays set, and the next
+// call goes on.
 Expected<void> forget_found(LogState& state, const ForgottenRuns& found,
                             const std::atomic<bool>& stop, ForgetReport& report,
                             const ForgetProgress& progress);
-
-// Goes on with what is listed in state/. Errors: as forget_found.
-Expected<void> resume_forgetting(LogState& state, const std::atomic<bool>& stop,
-                                 ForgetReport& report);
 
 // The positions of the segments in `snapshot` that have to go, or to be written anew, for these
 // records: those that hold one, and those with leftovers (see CatalogEntry). Errors: Corruption;

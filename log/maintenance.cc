@@ -246,7 +246,7 @@ Expected<void> Maintenance::seal_and_merge() {
 Expected<void> Maintenance::finish_forgetting() {
   if (!state_.is_forgetting) return {};
   ForgetReport ignored;
-  auto done = resume_forgetting(state_, stop_, ignored);
+  auto done = forget_found(state_, {}, stop_, ignored, {});
   if (done || done.error().code != ErrorCode::Corruption) return done;
   // It would fail again each time: the next open tries again.
   state_.is_forgetting = false;

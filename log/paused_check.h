@@ -43,13 +43,13 @@ Expected<std::vector<std::string>> repair_paused_runs(Catalog& catalog,
                                                       const std::set<std::uint64_t>& damaged_keys);
 
 // What can still be read of the paused runs in a damaged state/: those of its newest transaction if
-// its tree is sound, else whatever proves itself, the newest of each run. Then some may be among
+// that is whole, else whatever proves itself, the newest of each run. Then some may be among
 // them that were removed long ago.
 struct SalvagedPausedRuns {
   std::map<std::uint64_t, PausedRunPtr> runs;  // by number
   std::uint64_t changes = 0;
   std::uint64_t next_number = 1;
-  bool is_certain = true;  // the tree was sound
+  bool is_certain = true;  // the tree and every entry were sound
   bool is_empty() const { return runs.empty() && changes == 0; }
 };
 SalvagedPausedRuns salvage_paused_runs(const std::filesystem::path& state_directory);

@@ -35,7 +35,8 @@ struct Reclaimed {
 std::uint64_t live_file_bytes(const Snapshot& snapshot, std::size_t position);
 // Whether a segment with so many of them is to be merged for what it hides.
 bool is_sparse(const SegmentView& view, std::uint64_t live_bytes);
-// The oldest neighbours that are to be merged so, none of them with an id in `except`; nullopt if there are none.
+// The oldest neighbours that are to be merged so, none of them with an id in `except`; nullopt if
+// there are none.
 std::optional<MergeChoice> choose_sparse(const Snapshot& snapshot,
                                          std::span<const std::uint64_t> except);
 

@@ -154,10 +154,12 @@ TEST_CASE("the largest active segments are sealed early when all take too much m
       large->describe().index_memory_bytes + small->describe().index_memory_bytes;
   options.index_memory_bytes = together;
   tenants.set_options(options);
+  tenants.measure();
   CHECK(tenants.tend().empty());
   CHECK(large->describe().segments.front().state == "active");
   options.index_memory_bytes = together - 1;
   tenants.set_options(options);
+  tenants.measure();
   CHECK(tenants.tend().empty());
   CHECK(large->describe().segments.front().state == "sealed");
   CHECK(small->describe().segments.front().state == "active");
@@ -165,6 +167,7 @@ TEST_CASE("the largest active segments are sealed early when all take too much m
   // A budget that cannot be met ends too.
   options.index_memory_bytes = 0;
   tenants.set_options(options);
+  tenants.measure();
   CHECK(tenants.tend().empty());
 }
 

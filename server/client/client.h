@@ -30,7 +30,8 @@ class Reply {
 class Client {
  public:
   // Connects and says hello. Errors: NotFound (no such host, no such tenant); InvalidArgument (the
-  // token is refused); IoError (nobody listens there); Busy, IoError (a server that takes
+  // token or a certificate is refused; a tls:// address without ClientOptions::tls); IoError (nobody
+  // listens there); Busy, IoError (a server that takes
   // connections and drops them, or is overloaded, is tried again until the patience is over).
   static Expected<std::unique_ptr<Client>> connect(ClientOptions options);
   // Gives up what is in flight: it fails with Closed.
@@ -43,7 +44,8 @@ class Client {
   // Sends a request. `done` is called once, on the client's own thread, and must not block. A
   // request that was lost with its connection, or that the server could not take, is sent again,
   // except for a claim and a backup. Errors: the server's (see error_of); IoError (no connection
-  // within the patience); OutcomeUnknown (one of these was lost; no reply within the patience); Closed.
+  // within the patience); OutcomeUnknown (one of these was lost; no reply within the patience);
+  // Closed.
   using Done = std::function<void(Expected<Reply>)>;
   void send(Kind kind, MessageSpace& message, Done done);
   // The same, waiting for the reply. Not on the client's own thread.

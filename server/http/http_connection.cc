@@ -19,7 +19,7 @@ constexpr auto kHeadWithin = 10s;
 constexpr auto kBodyWithin = 60s;
 // What the bodies of all connections may take together, and those of one tenant.
 constexpr std::size_t kBodiesBytes = 256u << 20, kBodiesBytesOfTenant = kBodiesBytes / 4;
-// A run whose record is larger is not decoded on the loop.
+// A run that has more to decode is not decoded on the loop.
 constexpr std::size_t kSmallRunBytes = 64u << 10;
 
 // On a worker: everything that may block.

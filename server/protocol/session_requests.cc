@@ -201,13 +201,15 @@ void Session::answer_on_worker(const RequestKind& kind, const Frame& frame,
   server_.loop.work(
       grant_.tenant,
       [&tenants = server_.tenants, &kind, tenant = grant_.tenant, body = KeptBody(frame.body), id,
-       in_flight, backups = server_.backups]() -> Expected<std::string> {
+       in_flight, backups = kind.kind == Kind::kBackup && !server_.backups.empty()
+                                ? server_.backups / grant_.tenant
+                                : std::filesystem::path()]() -> Expected<std::string> {
         if (in_flight->given_up) return fail(ErrorCode::Closed, "nobody waits for it");
         auto log = kind.stores ? open_to_store(tenants, tenant, body.get().size())
                                : tenants.open(tenant);
         if (!log) return tl::unexpected(log.error());
         ReceivedMessage message(body.get());
-        return answer(kind, {**log, message, id, backups.empty() ? backups : backups / tenant});
+        return answer(kind, {**log, message, id, backups});
       },
       [alive = connection_.weak_from_this(), id, in_flight](Expected<std::string> reply) {
         if (in_flight->given_up) return;

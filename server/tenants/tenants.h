@@ -78,7 +78,8 @@ class Tenants {
   // Makes a tenant with an empty log, on disk when this returns. Does not leave it open.
   // Errors: InvalidArgument (no tenant's name; it exists already); those of Log::open.
   Expected<void> create(std::string_view tenant);
-  // Removes a tenant and all its runs for good, or what an interrupted call has left of them. Errors: InvalidArgument (no tenant's name);
+  // Removes a tenant and all its runs for good, or what an interrupted call has left of them.
+  // Errors: InvalidArgument (no tenant's name);
   // NotFound; Busy (its log is in use here, or open in another process); IoError.
   Expected<void> remove(std::string_view tenant);
   // Every tenant, by name. Reads the logs that are not open, which takes a moment for each.
@@ -90,7 +91,8 @@ class Tenants {
   Expected<void> admit(std::string_view tenant, std::uint64_t bytes);
 
   // What must be done about once a second, by a thread that may wait for long: closes logs that are
-  // idle, seals the largest active segments while all are over their budget. Returns what failed.
+  // idle, seals the largest active segments while all are over their budget, as measure() saw them.
+  // Returns what failed.
   std::vector<Error> tend();
   // Looks how much the open logs store; likewise, but without waiting for any of them.
   void measure();

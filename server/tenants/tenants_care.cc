@@ -51,17 +51,16 @@ bool Tenants::reserve_idle(std::string_view name) {
 }
 
 void Tenants::close_idle(std::vector<Error>& failed) {
-  std::vector<std::pair<std::string, std::shared_ptr<Log>>> idle;
+  std::vector<std::string> idle;
   {
     const std::lock_guard lock(mutex_);
     for (const auto& [name, tenant] : tenants_)
-      if (is_idle(tenant)) idle.emplace_back(name, tenant.log);
+      if (is_idle(tenant)) idle.push_back(name);
   }
-  for (auto& [name, log] : idle) {
+  for (const std::string& name : idle) {
     // While it is sealed, which may take long, whoever wants it has it.
-    if (is_worth_sealing(log->describe()))
+    if (const auto log = glance(name); log && is_worth_sealing(log->describe()))
       if (auto sealed = log->seal_now(); !sealed) failed.push_back(sealed.error());
-    log.reset();
     if (!reserve_idle(name)) continue;
     if (auto error = close_reserved(name)) failed.push_back(std::move(*error));
     release(name, nullptr);
@@ -144,7 +143,6 @@ void Tenants::seal_largest(std::vector<Error>& failed) {
 std::vector<Error> Tenants::tend() {
   std::vector<Error> failed;
   close_idle(failed);
-  measure();
   seal_largest(failed);
   return failed;
 }
